@@ -3,14 +3,15 @@
 All functions are made of TensorFlow ops and take any height and width, so the same code runs
 eagerly, inside `tf.data` and inside the exported SavedModel. Images are (H, W, 3), RGB, 0..255.
 
-A mode names how a picture of any shape becomes a square (sources: reproduction.md):
+A mode names how a picture of any shape becomes a square (S1: the GE2E and ArcFace retrieval system
+of Wang et al.; S2: the Inception recognition system of Samala and Jiang):
 
 =======================  ========================================================================
 letterbox                longer side to S, bilinear without antialiasing (as OpenCV does), sizes cut
-                         to whole pixels, black bars, odd pixel right or below (S1, section 2.6)
+                         to whole pixels, black bars, odd pixel right or below (S1)
 letterbox_antialiased    the same geometry, antialiased: the better picture when shrinking a lot
-squash                   both sides to S, aspect ratio lost, antialiased as in Pillow (S2, 1.9)
-center_crop              shorter side to S, antialiased, the middle S x S cut out (S2, 1.9)
+squash                   both sides to S, aspect ratio lost, antialiased as in Pillow (S2)
+center_crop              shorter side to S, antialiased, the middle S x S cut out (S2)
 =======================  ========================================================================
 """
 
