@@ -1,0 +1,142 @@
+"""One record: the tf.train.Example that DELF's `build_image_dataset.py` writes and its reader.
+
+Written strictly (exactly DELF's eight keys, `image/class/label` only where there is a label), read
+liberally: of these only `image/encoded` must be there. A missing label reads as -1, never as
+class 0. TensorFlow is imported when a function is first called.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+IMAGE_FORMATS = ("JPEG", "PNG")
+MISSING_LABEL = -1
+
+
+def encode_example(
+    image_bytes: bytes,
+    *,
+    image_id: str | bytes,
+    height: int,
+    width: int,
+    label: int | None = None,
+    image_format: str = "JPEG",
+) -> bytes:
+    """Serialises one image as DELF's tf.train.Example.
+
+    The same arguments always give the same bytes. `image/colorspace` and `image/channels` say what
+    a reader gets (RGB, 3), whatever the file holds: every reader decodes to three channels.
+
+    Args:
+        image_bytes: the image file's bytes, stored untouched.
+        image_id: ASCII id of the image, 16 hexadecimal characters in GLDv2.
+        height: rows of the decoded image, in pixels.
+        width: columns of the decoded image, in pixels.
+        label: class 0..C-1, or None for a record without one (index and test).
+        image_format: "JPEG" or "PNG", what `image_bytes` holds.
+
+    Raises:
+        ValueError: empty bytes, a negative label, a size below one pixel, an id that is not ASCII
+            or an unknown format.
+    """
+    image_id = _ascii(image_id)
+    if not image_bytes:
+        raise ValueError(f"image {image_id.decode()}: the image has no bytes")
+    if height < 1 or width < 1:
+        raise ValueError(
+            f"image {image_id.decode()}: height and width must be at least 1 pixel, "
+            f"got {height} x {width}"
+        )
+    if label is not None and label < 0:
+        raise ValueError(
+            f"image {image_id.decode()}: a label is 0 or more (None means no label), got {label}"
+        )
+    if image_format not in IMAGE_FORMATS:
+        raise ValueError(
+            f"image {image_id.decode()}: image_format must be one of {', '.join(IMAGE_FORMATS)}, "
+            f"got {image_format!r}"
+        )
+
+    import tensorflow as tf
+
+    def int64(value: int) -> tf.train.Feature:
+        return tf.train.Feature(int64_list=tf.train.Int64List(value=[int(value)]))
+
+    def string(value: bytes) -> tf.train.Feature:
+        return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+
+    feature = {
+        "image/encoded": string(bytes(image_bytes)),
+        "image/height": int64(height),
+        "image/width": int64(width),
+        "image/colorspace": string(b"RGB"),
+        "image/channels": int64(3),
+        "image/format": string(image_format.encode()),
+        "image/id": string(image_id),
+    }
+    if label is not None:
+        feature["image/class/label"] = int64(label)
+    example = tf.train.Example(features=tf.train.Features(feature=feature))
+    # Map fields have no order of their own: only this flag makes equal records equal bytes.
+    return example.SerializeToString(deterministic=True)
+
+
+def parse_features(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Reads a record without decoding its image; runs eagerly and in graphs.
+
+    Args:
+        serialized: () string, one serialised tf.train.Example.
+
+    Returns:
+        `encoded` () string, `id` () string ("" when missing), `label` () int64 (-1 when missing),
+        `height` and `width` () int64 (0 when missing).
+
+    Raises:
+        tf.errors.InvalidArgumentError: not an Example, no `image/encoded`, or another type than
+            DELF's under one of its keys.
+    """
+    import tensorflow as tf
+
+    features = {
+        "image/encoded": tf.io.FixedLenFeature([], tf.string),
+        "image/id": tf.io.FixedLenFeature([], tf.string, default_value=""),
+        "image/class/label": tf.io.FixedLenFeature([], tf.int64, default_value=MISSING_LABEL),
+        "image/height": tf.io.FixedLenFeature([], tf.int64, default_value=0),
+        "image/width": tf.io.FixedLenFeature([], tf.int64, default_value=0),
+    }
+    parsed = tf.io.parse_single_example(serialized, features)
+    return {key.rsplit("/", 1)[1]: parsed[key] for key in features}
+
+
+def parse_example(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Reads a record and decodes its image; runs eagerly and in graphs.
+
+    Grey, CMYK and palette pictures come out with three channels; PNG data is decoded as well.
+
+    Args:
+        serialized: () string, one serialised tf.train.Example.
+
+    Returns:
+        `image` (H, W, 3) uint8, `id` () string, `label` () int64 (-1 when missing).
+
+    Raises:
+        tf.errors.InvalidArgumentError: as `parse_features`, or the image does not decode.
+    """
+    import tensorflow as tf
+
+    parsed = parse_features(serialized)
+    image = tf.io.decode_jpeg(parsed["encoded"], channels=3)  # reads PNG data too
+    return {"image": image, "id": parsed["id"], "label": parsed["label"]}
+
+
+def _ascii(image_id: str | bytes) -> bytes:
+    try:
+        if isinstance(image_id, str):
+            return image_id.encode("ascii")
+        image_id.decode("ascii")
+    except UnicodeError:
+        raise ValueError(f"an image id must be ASCII, got {image_id!r}") from None
+    return bytes(image_id)

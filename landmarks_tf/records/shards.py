@@ -1,0 +1,129 @@
+"""TFRecord shards: their names, the size of a frame, and a writer that never leaves half a shard.
+
+A TFRecord frame is: length (8 bytes, little endian), masked CRC-32C of the length (4 bytes), the
+record, masked CRC-32C of the record (4 bytes).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from landmarks_tf.records.files import replacing
+
+FRAME_OVERHEAD = 16  # length, CRC of the length, CRC of the record
+_SHARD_NAME = re.compile(r"(?P<split>.+)-(?P<shard>\d{5,})-of-(?P<shards>\d{5,})")
+
+
+def shard_name(split: str, shard: int, num_shards: int) -> str:
+    """DELF's name of a shard: `shard_name("train", 3, 128)` is `"train-00003-of-00128"`.
+
+    Raises:
+        ValueError: `shard` is not within 0..num_shards-1.
+    """
+    if not 0 <= shard < num_shards:
+        raise ValueError(
+            f"shard {shard} of {num_shards} does not exist: shards are numbered 0 to num_shards - 1"
+        )
+    return f"{split}-{shard:05d}-of-{num_shards:05d}"
+
+
+def split_of_shard(name: str) -> str | None:
+    """The split a file name belongs to, or None when it is not the name of a shard."""
+    found = _SHARD_NAME.fullmatch(name)
+    return found["split"] if found else None
+
+
+def frame_size(record_bytes: int) -> int:
+    """Bytes that a record of `record_bytes` bytes takes in a shard."""
+    return record_bytes + FRAME_OVERHEAD
+
+
+class ShardWriter:
+    """Writes one shard, which appears under its name only when the `with` block ends well.
+
+    Until then the bytes are in a hidden temporary file of the same folder; an exception inside the
+    block removes it, and a shard of that name which was there before stays as it was.
+
+        with ShardWriter("records/train-00000-of-00008") as writer:
+            offset = writer.write(serialized)
+
+    Args:
+        path: where the shard goes; the folder must exist.
+
+    Raises (all methods):
+        OSError: the disk is full, the folder is not writable, or any other failure to write; the
+            message names the shard.
+    """
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = Path(path)
+        self.num_bytes = 0
+        self.num_records = 0
+        self._stack = contextlib.ExitStack()
+        self._writer = None
+        self._temporary: Path | None = None
+
+    def __enter__(self) -> ShardWriter:
+        import tensorflow as tf
+
+        with self._clear_errors():
+            self._temporary = self._stack.enter_context(replacing(self.path))
+            try:
+                self._writer = tf.io.TFRecordWriter(str(self._temporary))
+            except BaseException as error:
+                self._stack.__exit__(type(error), error, error.__traceback__)
+                raise
+        return self
+
+    def write(self, serialized: bytes) -> int:
+        """Appends one record.
+
+        Returns:
+            The byte offset of its frame in the shard.
+        """
+        if self._writer is None:
+            raise ValueError("a ShardWriter writes only inside its `with` block")
+        offset = self.num_bytes
+        with self._clear_errors():
+            self._writer.write(serialized)
+        self.num_bytes += frame_size(len(serialized))
+        self.num_records += 1
+        return offset
+
+    def __exit__(self, kind, error, traceback) -> None:
+        writer, self._writer = self._writer, None
+        if error is not None:
+            with contextlib.suppress(Exception):  # the first error is the one to report
+                writer.close()
+            self._stack.__exit__(kind, error, traceback)
+            return
+        with self._clear_errors():
+            try:
+                writer.close()
+                self._check_size()
+            except BaseException as failure:
+                self._stack.__exit__(type(failure), failure, failure.__traceback__)
+                raise
+            self._stack.close()
+
+    def _check_size(self) -> None:
+        written = self._temporary.stat().st_size
+        if written != self.num_bytes:
+            raise OSError(f"{written} bytes reached the disk of {self.num_bytes} written")
+
+    @contextlib.contextmanager
+    def _clear_errors(self) -> Iterator[None]:
+        """Turns TensorFlow's and the system's errors into one OSError that names the shard."""
+        import tensorflow as tf
+
+        try:
+            yield
+        except tf.errors.OpError as error:
+            raise OSError(f"cannot write the shard {self.path}: {error.message}") from error
+        except OSError as error:
+            reason = error.strerror or error
+            raise OSError(error.errno, f"cannot write the shard {self.path}: {reason}") from error
