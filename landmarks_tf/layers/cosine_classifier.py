@@ -1,0 +1,69 @@
+"""The class centres of a cosine-softmax head."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="landmarks_tf")
+class CosineClassifier(keras.layers.Layer):
+    """Cosine between each embedding and each class centre, in float32 whatever the policy.
+
+    With K sub-centres a class' cosine is that of its nearest sub-centre (Deng et al., "Sub-center
+    ArcFace", ECCV 2020, section 3.2). Margins and scales belong to the loss, not here: this layer
+    holds the weights, because Keras never trains a weight that a loss owns.
+
+    Args:
+        num_classes: N, at least 2.
+        subcenters: K, centres for each class, at least 1.
+
+    Input shape: (B, D), of any length. Output shape: (B, N), in [-1, 1] up to rounding, float32.
+
+    Raises:
+        ValueError: fewer than two classes, no sub-centre, or an input that is not (B, D).
+    """
+
+    def __init__(self, num_classes: int, subcenters: int = 1, **kwargs):
+        kwargs.setdefault("dtype", "float32")
+        super().__init__(**kwargs)
+        if num_classes < 2:
+            raise ValueError(
+                f"A classifier needs at least 2 classes. Received: num_classes={num_classes}."
+            )
+        if subcenters < 1:
+            raise ValueError(f"subcenters must be at least 1. Received: subcenters={subcenters}.")
+        self.num_classes = int(num_classes)
+        self.subcenters = int(subcenters)
+
+    def build(self, input_shape):
+        if len(input_shape) != 2:
+            raise ValueError(
+                f"CosineClassifier compares embeddings of shape (B, D). "
+                f"Received an input of shape {tuple(input_shape)}."
+            )
+        # Glorot over (N, D) is the Xavier initialisation of S1 (reproduction.md section 2.3).
+        self.centers = self.add_weight(
+            shape=(self.num_classes * self.subcenters, input_shape[-1]),
+            initializer="glorot_uniform",
+            name="centers",
+        )
+
+    def call(self, embeddings):
+        embeddings = ops.normalize(embeddings, axis=-1)
+        centers = ops.normalize(self.centers, axis=-1)
+        cosines = ops.matmul(embeddings, ops.transpose(centers))
+        if self.subcenters > 1:
+            by_class = ops.reshape(cosines, (-1, self.num_classes, self.subcenters))
+            cosines = ops.max(by_class, axis=-1)
+        return cosines
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], self.num_classes)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_classes": self.num_classes,
+            "subcenters": self.subcenters,
+        }
