@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""Training: optimizers and schedules, checkpoints by step, callbacks, devices, and `fit`."""
