@@ -60,7 +60,7 @@ def test_equals_the_plain_loops(num_train, classes, dim, k, seed):
     for row, classes_in_order in zip(
         found, reference.first_distinct(train, labels.tolist(), queries, 3), strict=True
     ):
-        assert row.tolist() == (classes_in_order + [-1, -1])[:3]
+        assert row.tolist() == [*classes_in_order, -1, -1][:3]
 
 
 def test_nearest_classes_looks_past_one_large_class():

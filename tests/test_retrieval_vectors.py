@@ -30,15 +30,21 @@ def test_as_matrix_keeps_float32_and_casts_what_it_must():
     ("array", "message"),
     [
         (np.zeros(4), r"x must be a matrix .* shape \(4,\)"),
-        (np.zeros((2, 0)), "x have no columns"),
-        (np.zeros((2, 3), complex), "x must hold real numbers, received complex128"),
-        (np.array([["a", "b"]]), "x must hold real numbers"),
+        (np.zeros((2, 4), complex), "x must hold real numbers, received complex128"),
+        (np.array([list("abcd")]), "x must hold real numbers"),
         (np.zeros((2, 3)), "dimension 3, the index has dimension 4"),
     ],
 )
 def test_as_matrix_refuses(array, message):
     with pytest.raises(EmbeddingError, match=message):
-        as_matrix(array, name="x", dim=4 if array.shape == (2, 3) and array.dtype == float else None)
+        as_matrix(
+            array, name="x", dim=4 if array.shape == (2, 3) and array.dtype == float else None
+        )
+
+
+def test_as_matrix_refuses_no_columns():
+    with pytest.raises(EmbeddingError, match=r"x have no columns: shape \(2, 0\)"):
+        as_matrix(np.zeros((2, 0)), name="x")
 
 
 def test_check_unit_rows_counts_over_its_pieces_and_from_first_row(monkeypatch):
@@ -46,7 +52,7 @@ def test_check_unit_rows_counts_over_its_pieces_and_from_first_row(monkeypatch):
     rows = np.eye(12, dtype=np.float32)
     check_unit_rows(rows, name="x")
     rows[9] *= 1.01
-    with pytest.raises(EmbeddingError, match="x: row 109 has length 1.01, expected 1 within 0.001"):
+    with pytest.raises(EmbeddingError, match=r"x: row 109 has length 1\.01, expected 1 "):
         check_unit_rows(rows, name="x", first_row=100)
     check_unit_rows(rows, name="x", tolerance=0.02)
     rows[2, 2] = np.nan

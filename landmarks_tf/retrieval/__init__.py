@@ -1,1 +1,29 @@
-"""Placeholder."""
+"""Embeddings to rankings: embed, exact search, ScaNN, recognition by neighbours.
+
+`ExactIndex` and `ScannIndex` share `search(queries (Q, D), k) -> scores (Q, k), rows (Q, k)`.
+"""
+
+from landmarks_tf.retrieval.embed import Embeddings, embed_dataset, load_embeddings
+from landmarks_tf.retrieval.exact import ExactIndex
+from landmarks_tf.retrieval.index_folder import IndexFolderError
+from landmarks_tf.retrieval.knn import knn_classify, nearest_classes
+from landmarks_tf.retrieval.parameters import ScannParameters, choose_parameters
+from landmarks_tf.retrieval.scann_build import ScannBuildError
+from landmarks_tf.retrieval.scann_index import ScannIndex, open_index
+from landmarks_tf.retrieval.vectors import EmbeddingError
+
+__all__ = [
+    "EmbeddingError",
+    "Embeddings",
+    "ExactIndex",
+    "IndexFolderError",
+    "ScannBuildError",
+    "ScannIndex",
+    "ScannParameters",
+    "choose_parameters",
+    "embed_dataset",
+    "knn_classify",
+    "load_embeddings",
+    "nearest_classes",
+    "open_index",
+]

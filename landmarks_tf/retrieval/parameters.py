@@ -1,0 +1,146 @@
+"""Parameters of a ScaNN index, chosen from the size of the set.
+
+The thresholds are ScaNN's own advice (its docs: brute force below 20,000 rows, asymmetric hashing
+with re-ordering below 100,000, a tree above, about sqrt(rows) leaves, two dimensions a block); the
+shares of leaves and candidates were set on 78,480 real landmark embeddings of 128 dimensions.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, fields
+from typing import Literal
+
+BRUTE_FORCE_BELOW = 20_000
+TREE_FROM = 100_000
+# The fast "global top-N" path of LUT16 hashing adds up at most this many blocks; beyond it ScaNN
+# falls back to a slower path without a word.
+MAX_BLOCKS = 256
+MIN_ROWS_PER_LEAF = 50
+
+Method = Literal["brute_force", "hashing", "tree_hashing"]
+
+
+@dataclass(frozen=True)
+class ScannParameters:
+    """Everything that decides how a ScaNN index is built and searched.
+
+    Attributes:
+        method: "brute_force" (every row, float32), "hashing" (asymmetric hashing of every row,
+            then re-ordering) or "tree_hashing" (the same in the nearest leaves only).
+        num_neighbors: k that a search without its own k returns; the k of the self-check.
+        num_leaves: leaves of the tree; 0 without one.
+        leaves_to_search: leaves looked into for each query; 0 without a tree.
+        dimensions_per_block: dimensions that share one 4-bit code.
+        reorder: candidates whose exact score is computed.
+        anisotropic_threshold: T of anisotropic vector quantisation (Guo et al. 2020); 0.2 is for
+            inner products of unit vectors.
+        soar_lambda: weight of SOAR's second, orthogonal assignment (Sun et al. 2023); 0 is off.
+        training_sample_size: rows that k-means is trained with.
+    """
+
+    method: Method
+    num_neighbors: int
+    num_leaves: int = 0
+    leaves_to_search: int = 0
+    dimensions_per_block: int = 2
+    reorder: int = 0
+    anisotropic_threshold: float = 0.2
+    soar_lambda: float = 0.0
+    training_sample_size: int = 100_000
+
+    def to_dict(self) -> dict:
+        """A JSON-able copy."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict) -> ScannParameters:
+        """The inverse of `to_dict`.
+
+        Raises:
+            ValueError: for a name that is not a parameter, or one that is missing.
+        """
+        known = {field.name for field in fields(cls)}
+        if unknown := set(values) - known:
+            raise ValueError(f"not a ScaNN parameter: {', '.join(sorted(unknown))}")
+        if missing := {"method", "num_neighbors"} - set(values):
+            raise ValueError(f"ScaNN parameters lack {', '.join(sorted(missing))}")
+        return cls(**values)
+
+    def check(self, num_rows: int, dim: int) -> None:
+        """Raises unless an index of (num_rows, dim) can be built with these without an abort.
+
+        ScaNN itself answers some of these with a crash of the process or a slow index.
+
+        Raises:
+            ValueError: saying which parameter, its range, and its value.
+        """
+        _require(self.method in ("brute_force", "hashing", "tree_hashing"), "method", self.method)
+        _in_range("num_neighbors", self.num_neighbors, 1, num_rows)
+        if self.method == "brute_force":
+            return
+        _in_range("dimensions_per_block", self.dimensions_per_block, 1, dim)
+        blocks = math.ceil(dim / self.dimensions_per_block)
+        if blocks > MAX_BLOCKS:
+            raise ValueError(
+                f"dimensions_per_block {self.dimensions_per_block} cuts {dim} dimensions into "
+                f"{blocks} blocks; more than {MAX_BLOCKS} leave ScaNN's fast path: use at least "
+                f"{math.ceil(dim / MAX_BLOCKS)}"
+            )
+        _in_range("reorder", self.reorder, self.num_neighbors, num_rows)
+        _in_range("training_sample_size", self.training_sample_size, 1, num_rows)
+        # 16 codes a block are learnt from the sample.
+        _require(num_rows >= 16, "number of rows for hashing (at least 16)", num_rows)
+        if self.method == "tree_hashing":
+            _in_range("num_leaves", self.num_leaves, 1, num_rows // MIN_ROWS_PER_LEAF)
+            _in_range("leaves_to_search", self.leaves_to_search, 1, self.num_leaves)
+
+
+def choose_parameters(num_rows: int, dim: int, k: int = 100) -> ScannParameters:
+    """Parameters for an index of `num_rows` x `dim` from which `k` neighbours are wanted.
+
+    Args:
+        num_rows: rows of the index, at least 1.
+        dim: D, at least 1.
+        k: neighbours wanted; cut to `num_rows`.
+
+    Raises:
+        ValueError: for a number below 1.
+    """
+    for name, value in (("num_rows", num_rows), ("dim", dim), ("k", k)):
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, received {value}")
+    k = min(k, num_rows)
+    if num_rows < BRUTE_FORCE_BELOW:
+        return ScannParameters("brute_force", k, training_sample_size=num_rows)
+    common = {
+        "num_neighbors": k,
+        "dimensions_per_block": min(dim, max(2, math.ceil(dim / MAX_BLOCKS))),
+        "training_sample_size": min(num_rows, 250_000),
+    }
+    if num_rows < TREE_FROM:
+        # Without residuals of a tree the codes are coarser, so more candidates are re-ordered.
+        return ScannParameters("hashing", reorder=_candidates(10, k, num_rows), **common)
+    num_leaves = min(round(math.sqrt(num_rows)), num_rows // MIN_ROWS_PER_LEAF)
+    return ScannParameters(
+        "tree_hashing",
+        num_leaves=num_leaves,
+        leaves_to_search=math.ceil(num_leaves / 10),
+        reorder=_candidates(8, k, num_rows),
+        soar_lambda=1.5,
+        **common,
+    )
+
+
+def _candidates(factor: int, k: int, num_rows: int) -> int:
+    return min(max(factor * k, 100), num_rows)
+
+
+def _in_range(name: str, value: int, lowest: int, highest: int) -> None:
+    if not lowest <= value <= highest:
+        raise ValueError(f"{name} must be between {lowest} and {highest}, received {value}")
+
+
+def _require(condition: bool, name: str, value) -> None:
+    if not condition:
+        raise ValueError(f"{name}: {value!r} is not possible")

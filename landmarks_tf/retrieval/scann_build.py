@@ -1,0 +1,148 @@
+"""Builds a ScaNN index in a process of its own: `python -m landmarks_tf.retrieval.scann_build`.
+
+ScaNN is C++ that ends the process where Python would raise (no memory, parameters it dislikes, a
+file it cannot read). So the caller of `build_in_child` only ever sees an exception. The child
+builds, saves, loads what it saved, and measures recall against exact search before it says done.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from landmarks_tf.retrieval.exact import ExactIndex
+from landmarks_tf.retrieval.files import read_json, read_npy, write_json
+from landmarks_tf.retrieval.index_folder import SEARCHER
+from landmarks_tf.retrieval.parameters import ScannParameters
+from landmarks_tf.retrieval.scann_search import ScannSearcher, import_scann, scann_version
+
+CHECK_QUERIES = 100
+_RESULT = "result.json"
+_STDERR_LINES = 15
+
+
+class ScannBuildError(OSError):
+    """The process that built a ScaNN index failed or was killed."""
+
+
+def build_in_child(embeddings: Path, folder: Path, parameters: ScannParameters) -> dict:
+    """Builds and saves an index under `folder` without risk to the calling process.
+
+    Args:
+        embeddings: a .npy file of (N, D) float32 unit rows.
+        folder: an existing, empty folder; gets `scann/`.
+        parameters: checked against (N, D) in the child before ScaNN sees them.
+
+    Returns:
+        {"recall": float, "scann_version": str}, as measured by the child.
+
+    Raises:
+        ScannBuildError: with the end of the child's messages, and the signal if one killed it.
+    """
+    package_root = str(Path(__file__).resolve().parents[2])
+    search_path = [package_root, *filter(None, [os.environ.get("PYTHONPATH")])]
+    command = [sys.executable, "-m", "landmarks_tf.retrieval.scann_build", embeddings, folder]
+    done = subprocess.run(
+        [*map(str, command), json.dumps(parameters.to_dict())],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(search_path)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if done.returncode:
+        tail = "\n".join(done.stderr.strip().splitlines()[-_STDERR_LINES:])
+        raise ScannBuildError(
+            f"building the ScaNN index failed: its process {_ending(done.returncode)}. "
+            f"It last said:\n{tail or '(nothing)'}"
+        )
+    result = read_json(folder / _RESULT, what="result of the ScaNN build")
+    (folder / _RESULT).unlink()
+    return result
+
+
+def _ending(returncode: int) -> str:
+    if returncode > 0:
+        return f"ended with exit status {returncode}"
+    name = signal.Signals(-returncode).name
+    hint = " (as a rule: out of memory)" if name == "SIGKILL" else ""
+    return f"was killed by {name}{hint}"
+
+
+def build(embeddings: np.ndarray, folder: Path, parameters: ScannParameters):
+    """Builds a searcher over (N, D) float32 unit rows and saves it under `folder/scann`.
+
+    Runs in the caller's process; use `build_in_child` where an abort would hurt.
+    """
+    parameters.check(*embeddings.shape)
+    builder = import_scann().builder(embeddings, parameters.num_neighbors, "dot_product")
+    if parameters.method == "brute_force":
+        builder = builder.score_brute_force()
+    else:
+        if parameters.method == "tree_hashing":
+            builder = builder.tree(
+                num_leaves=parameters.num_leaves,
+                num_leaves_to_search=parameters.leaves_to_search,
+                training_sample_size=parameters.training_sample_size,
+                soar_lambda=parameters.soar_lambda or None,
+            )
+        builder = builder.score_ah(
+            parameters.dimensions_per_block,
+            anisotropic_quantization_threshold=parameters.anisotropic_threshold,
+            training_sample_size=parameters.training_sample_size,
+        ).reorder(parameters.reorder)
+    searcher = builder.build()
+    target = folder / SEARCHER
+    target.mkdir()
+    # Without relative_path the index would name this folder and could never be moved.
+    searcher.serialize(str(target), relative_path=True)
+
+
+def recall_against_exact(search, vectors: np.ndarray, k: int) -> float:
+    """Mean share of the k exact neighbours that `search` finds, for queries out of the index.
+
+    A found row counts if its exact score reaches the k-th exact score: among equal rows (the same
+    picture twice) any is right.
+
+    Args:
+        search: (queries, k) -> (scores, rows).
+        vectors: (N, D) float32 unit rows of the index; up to 100, evenly spaced, are the queries.
+        k: neighbours, 1 to N.
+    """
+    chosen = np.unique(np.linspace(0, len(vectors) - 1, min(CHECK_QUERIES, len(vectors))).round())
+    queries = np.asarray(vectors[chosen.astype(np.int64)])
+    exact_scores, _ = ExactIndex(vectors).search(queries, k)
+    _, rows = search(queries, k)
+    found = 0
+    for query, query_rows, kth in zip(queries, rows, exact_scores[:, -1], strict=True):
+        distinct = np.unique(query_rows[(query_rows >= 0) & (query_rows < len(vectors))])
+        scores = vectors[distinct].astype(np.float64) @ query.astype(np.float64)
+        found += min(k, int((scores >= kth - 1e-6).sum()))
+    return found / (k * len(queries))
+
+
+def main(arguments: list[str]) -> int:
+    """The child: arguments are the .npy file, the folder and the parameters as JSON."""
+    # The pybind searcher needs no TensorFlow, and a TensorFlow of another version would keep
+    # ScaNN from loading; this process is ours alone, so it is simply not there.
+    sys.modules["tensorflow"] = None
+    source, folder = map(Path, arguments[:2])
+    parameters = ScannParameters.from_dict(json.loads(arguments[2]))
+    embeddings = read_npy(source, what="embeddings")
+    build(np.ascontiguousarray(embeddings, dtype=np.float32), folder, parameters)
+    index = ScannSearcher(folder, parameters)
+    recall = recall_against_exact(index.search, index.vectors, parameters.num_neighbors)
+    write_json(folder / _RESULT, {"recall": recall, "scann_version": scann_version()})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,196 @@
+"""The ScaNN index from building to opening, and every way in which it must not open."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+
+import numpy as np
+import pytest
+
+from landmarks_tf.retrieval import scann_index
+from landmarks_tf.retrieval.exact import ExactIndex
+from landmarks_tf.retrieval.files import sha256
+from landmarks_tf.retrieval.index_folder import IndexFolderError
+from landmarks_tf.retrieval.parameters import ScannParameters, choose_parameters
+from landmarks_tf.retrieval.scann_build import ScannBuildError
+from landmarks_tf.retrieval.scann_index import ScannIndex, open_index
+from tests.reference import retrieval as reference
+
+
+def clustered(count, dim, clusters=40, seed=0):
+    rng = np.random.default_rng(seed)
+    centres = np.random.default_rng(99).normal(size=(clusters, dim))
+    rows = centres[rng.integers(0, clusters, count)] + 0.3 * rng.normal(size=(count, dim))
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+def image_ids(count):
+    return [f"{number * 104729:016x}" for number in range(count)]
+
+
+def quiet(_line):
+    pass
+
+
+METHODS = {
+    "brute_force": ScannParameters("brute_force", 10),
+    "hashing": ScannParameters("hashing", 10, reorder=100, training_sample_size=2000),
+    "tree_hashing": ScannParameters(
+        "tree_hashing", 10, 40, 8, reorder=100, soar_lambda=1.5, training_sample_size=2000
+    ),
+}
+
+
+@pytest.fixture(scope="module", params=METHODS)
+def built(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp(request.param) / "index"
+    vectors = clustered(2000, 24)
+    lines = []
+    index = ScannIndex.build(
+        vectors,
+        image_ids(2000),
+        folder,
+        parameters=METHODS[request.param],
+        fingerprint="model-a",
+        report=lines.append,
+    )
+    return folder, vectors, index, lines
+
+
+def test_search_finds_what_a_plain_loop_finds(built):
+    _, vectors, index, _ = built
+    queries = clustered(20, 24, seed=5)
+    scores, rows = index.search(queries, 10)
+    expected_scores, expected_rows = reference.search(vectors, queries, 10)
+    hits = [len(set(a) & set(b)) for a, b in zip(rows.tolist(), expected_rows, strict=True)]
+    assert np.mean(hits) / 10 > (0.999 if index.parameters.method == "brute_force" else 0.9)
+    np.testing.assert_allclose(scores[:, 0], np.array(expected_scores)[:, 0], atol=1e-6)
+
+
+def test_one_line_reports_the_recall_that_is_also_kept(built):
+    folder, _, index, lines = built
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["recall"] == pytest.approx(index.recall, abs=0.02)
+    assert lines == [
+        f"ScaNN index {folder}: 2000 rows of 24, {index.parameters.method}, "
+        f"recall@10 {index.recall:.4f} against exact search"
+    ]
+    assert ScannParameters.from_dict(manifest["parameters"]) == index.parameters
+
+
+def test_it_can_be_moved_and_answers_as_before(built, tmp_path):
+    folder, vectors, index, _ = built
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(folder, moved)
+    again = open_index(moved, fingerprint="model-a", report=quiet)
+    assert isinstance(again, ScannIndex)
+    for ours, theirs in zip(
+        again.search(vectors[:50], 10), index.search(vectors[:50], 10), strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+    assert again.ids.tolist() == image_ids(2000)
+    assert (len(again), again.dim, again.fingerprint) == (2000, 24, "model-a")
+
+
+def test_without_scann_it_is_searched_exactly(built, monkeypatch):
+    folder, vectors, _, _ = built
+    monkeypatch.setitem(sys.modules, "scann.scann_ops.py", None)
+    lines = []
+    index = open_index(folder, report=lines.append)
+    assert isinstance(index, ExactIndex)
+    assert len(lines) == 1
+    assert "ScaNN cannot be imported here" in lines[0]
+    assert "searched exactly" in lines[0]
+    queries = clustered(5, 24, seed=6)
+    _, rows = index.search(queries, 10)
+    assert rows.tolist() == reference.search(vectors, queries, 10)[1]
+    assert index.ids[3] == image_ids(4)[3]
+    with pytest.raises(ImportError, match="ScaNN cannot be imported"):
+        ScannIndex.load(folder, report=quiet)
+
+
+def test_parts_of_two_indexes_are_found_out_by_their_recall(built, tmp_path):
+    """Rows of another model with a manifest that agrees: only the search can tell."""
+    folder, _, index, _ = built
+    mixed = tmp_path / "mixed"
+    shutil.copytree(folder, mixed)
+    rows = mixed / "scann" / "dataset.npy"
+    np.save(rows, clustered(2000, 24, seed=77))
+    manifest = json.loads((mixed / "manifest.json").read_text())
+    manifest["files"]["scann/dataset.npy"]["sha256"] = sha256(rows)
+    (mixed / "manifest.json").write_text(json.dumps(manifest))
+    if index.parameters.method == "brute_force":  # has nothing that could disagree with its rows
+        assert ScannIndex.load(mixed, report=quiet).recall == 1.0
+        return
+    with pytest.raises(IndexFolderError, match=r"finds 0\.\d+ of the 10 exact neighbours"):
+        ScannIndex.load(mixed, report=quiet)
+
+
+def test_a_changed_byte_is_found_before_scann_reads_it(built, tmp_path):
+    folder, _, _, _ = built
+    changed = tmp_path / "changed"
+    shutil.copytree(folder, changed)
+    rows = changed / "scann" / "dataset.npy"
+    content = bytearray(rows.read_bytes())
+    content[5000] ^= 255
+    rows.write_bytes(content)
+    for opening in (ScannIndex.load, open_index):
+        with pytest.raises(IndexFolderError, match="was changed since it was built"):
+            opening(changed, report=quiet)
+
+
+def test_small_sets_choose_brute_force_and_k_is_cut(tmp_path):
+    vectors = clustered(7, 5)
+    index = ScannIndex.build(vectors, None, tmp_path / "index", k=100, report=quiet)
+    assert index.parameters == choose_parameters(7, 5, 100)
+    assert (index.parameters.method, index.parameters.num_neighbors) == ("brute_force", 7)
+    assert index.ids is None
+    assert index.recall == 1.0
+    # Replaced as a whole by the next one.
+    again = ScannIndex.build(vectors[:1], ["a"], tmp_path / "index", report=quiet)
+    assert (len(again), again.ids.tolist()) == (1, ["a"])
+    assert [p.name for p in tmp_path.iterdir()] == ["index"]
+
+
+def test_a_failed_build_leaves_the_old_index_and_no_rest(tmp_path, monkeypatch):
+    vectors = clustered(50, 5)
+    ScannIndex.build(vectors, None, tmp_path / "index", k=3, report=quiet)
+
+    def is_killed(source, folder, parameters):
+        (folder / "scann").mkdir()
+        (folder / "scann" / "half").write_bytes(b"half")
+        raise ScannBuildError("killed by SIGABRT")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(scann_index, "build_in_child", is_killed)
+        with pytest.raises(ScannBuildError, match="SIGABRT"):
+            ScannIndex.build(vectors[:9], None, tmp_path / "index", k=3, report=quiet)
+    assert [p.name for p in tmp_path.iterdir()] == ["index"]
+    assert len(ScannIndex.load(tmp_path / "index", report=quiet)) == 50
+
+
+def test_a_build_below_the_wanted_recall_is_refused(tmp_path):
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=(1500, 64)).astype(np.float32)
+    noise /= np.linalg.norm(noise, axis=1, keepdims=True)
+    poor = ScannParameters("tree_hashing", 50, 30, 1, 8, reorder=50, training_sample_size=1500)
+    with pytest.raises(IndexFolderError, match=r"finds 0\.\d+ of the 50 exact .* less than 0.9"):
+        ScannIndex.build(noise, None, tmp_path / "x", parameters=poor, min_recall=0.9, report=quiet)
+    assert not list(tmp_path.iterdir())
+
+
+def test_bad_input_is_refused_before_anything_is_written(tmp_path):
+    vectors = clustered(20, 5)
+    broken = vectors.copy()
+    broken[3] = np.nan
+    with pytest.raises(ValueError, match="the index: row 3 holds NaN"):
+        ScannIndex.build(broken, None, tmp_path / "index")
+    with pytest.raises(ValueError, match="expected 20 ids"):
+        ScannIndex.build(vectors, ["a"], tmp_path / "index")
+    with pytest.raises(ValueError, match="num_neighbors must be between 1 and 20, received 21"):
+        ScannIndex.build(
+            vectors, None, tmp_path / "index", parameters=ScannParameters("brute_force", 21)
+        )
+    assert not list(tmp_path.iterdir())
