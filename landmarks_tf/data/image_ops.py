@@ -52,7 +52,7 @@ def letterbox(image: tf.Tensor, image_size: int, *, antialias: bool = False) -> 
 
 def squash(image: tf.Tensor, image_size: int) -> tf.Tensor:
     """The whole picture with both sides scaled to `image_size`: (S, S, 3) float32 0..255."""
-    return _resample(image, (image_size, image_size), (image_size, image_size), antialias=True)
+    return resample(image, (image_size, image_size), (image_size, image_size), antialias=True)
 
 
 def center_crop(image: tf.Tensor, image_size: int, *, short_side: int | None = None) -> tf.Tensor:
@@ -82,7 +82,40 @@ def center_crop(image: tf.Tensor, image_size: int, *, short_side: int | None = N
     corner = [
         tf.cast(tf.round(tf.cast(side - image_size, tf.float32) / 2), tf.int32) for side in scaled
     ]
-    return _resample(image, scaled, (image_size, image_size), antialias=True, corner=corner)
+    return resample(image, scaled, (image_size, image_size), antialias=True, corner=corner)
+
+
+def resample(
+    image: tf.Tensor,
+    scaled: tuple,
+    size: tuple,
+    *,
+    antialias: bool,
+    corner: tuple = (0, 0),
+) -> tf.Tensor:
+    """The window of `size` pixels at `corner` of the image scaled to `scaled` pixels, bilinear.
+
+    Args:
+        image: (H, W, 3), any numeric type.
+        scaled: (height, width) that the whole image is scaled to; whole numbers or tensors.
+        size: (height, width) of the window that is computed.
+        antialias: whether to average over all pixels that shrink into one, as Pillow does.
+        corner: (row, column) of the window in the scaled image.
+
+    Returns:
+        (*size, 3) float32.
+    """
+    whole = tf.cast(tf.stack(_height_width(image)), tf.float32)
+    window = tf.raw_ops.ScaleAndTranslate(
+        images=image[tf.newaxis],
+        size=tf.stack(size),
+        scale=tf.cast(tf.stack(scaled), tf.float32) / whole,
+        translation=-tf.cast(tf.stack(corner), tf.float32),
+        kernel_type="triangle",
+        antialias=antialias,
+    )[0]
+    static = [side if isinstance(side, int) else None for side in size]
+    return tf.ensure_shape(window, (*static, 3))
 
 
 def pad_to_square(image: tf.Tensor, image_size: int) -> tf.Tensor:
@@ -98,6 +131,22 @@ def to_uint8(image: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.clip_by_value(tf.round(image), 0, 255), tf.uint8)
 
 
+def check(mode: str, image_size: int) -> None:
+    """Refuses a mode or an image size that `prepare` cannot work with, before any picture is read.
+
+    Raises:
+        ValueError: an unknown mode, or an image size that is no positive whole number.
+    """
+    if isinstance(image_size, bool) or not isinstance(image_size, int) or image_size < 1:
+        raise ValueError(
+            f"image_size must be a positive whole number of pixels, got {image_size!r}"
+        )
+    if mode not in _RESIZERS:
+        near = difflib.get_close_matches(str(mode), MODES, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"unknown resize mode {mode!r}, expected one of {', '.join(MODES)}{hint}")
+
+
 def resize(image: tf.Tensor, *, mode: str, image_size: int) -> tf.Tensor:
     """The picture scaled as `mode` says, before any padding: (h, w, 3) float32, h and w at most S.
 
@@ -107,12 +156,8 @@ def resize(image: tf.Tensor, *, mode: str, image_size: int) -> tf.Tensor:
         ValueError: an unknown mode, an image size that is no positive whole number, or an image
             that is not (H, W, 3).
     """
-    _check_size(image_size)
+    check(mode, image_size)
     _check_image(image)
-    if mode not in _RESIZERS:
-        near = difflib.get_close_matches(str(mode), MODES, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"unknown resize mode {mode!r}, expected one of {', '.join(MODES)}{hint}")
     return _RESIZERS[mode](image, image_size)
 
 
@@ -136,7 +181,7 @@ def _fit_longer_side(image: tf.Tensor, image_size: int, *, antialias: bool) -> t
     longer = tf.maximum(height, width)
     size = (_scaled_side(height, image_size, longer), _scaled_side(width, image_size, longer))
     if antialias:
-        return _resample(image, size, size, antialias=True)
+        return resample(image, size, size, antialias=True)
     return tf.ensure_shape(tf.image.resize(image, size), (None, None, 3))
 
 
@@ -150,33 +195,9 @@ def _scaled_side(side: tf.Tensor, target: int, reference: tf.Tensor) -> tf.Tenso
     return tf.cast(tf.maximum(scaled, 1), tf.int32)
 
 
-def _resample(image, scaled, size, *, antialias: bool, corner=(0, 0)) -> tf.Tensor:
-    """The window of `size` pixels at `corner` of the image scaled to `scaled` pixels, bilinear."""
-    scale = tf.cast(tf.stack(scaled), tf.float32) / tf.cast(
-        tf.stack(_height_width(image)), tf.float32
-    )
-    window = tf.raw_ops.ScaleAndTranslate(
-        images=image[tf.newaxis],
-        size=tf.stack(size),
-        scale=scale,
-        translation=-tf.cast(tf.stack(corner), tf.float32),
-        kernel_type="triangle",
-        antialias=antialias,
-    )[0]
-    static = [side if isinstance(side, int) else None for side in size]
-    return tf.ensure_shape(window, (*static, 3))
-
-
 def _height_width(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     shape = tf.shape(image)
     return shape[0], shape[1]
-
-
-def _check_size(image_size: int) -> None:
-    if isinstance(image_size, bool) or not isinstance(image_size, int) or image_size < 1:
-        raise ValueError(
-            f"image_size must be a positive whole number of pixels, got {image_size!r}"
-        )
 
 
 def _check_image(image: tf.Tensor) -> None:

@@ -1,0 +1,94 @@
+"""Image transforms with their parameters given: what `augment` draws parameters for.
+
+Images are (H, W, 3) float32, RGB, 0..255, and stay within that range. All functions are made of
+TensorFlow ops and run eagerly and in graphs. Parameters may be numbers or () float32 tensors.
+"""
+
+from __future__ import annotations
+
+import math
+
+import tensorflow as tf
+
+_LUMA = (0.299, 0.587, 0.114)  # ITU-R 601, as Pillow's conversion to "L"
+
+
+def brightness(image: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
+    """Blends with black: 0 is black, 1 the image, above 1 brighter (Pillow, torchvision)."""
+    return _clip(image * factor)
+
+
+def contrast(image: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
+    """Blends with the picture's mean grey: 0 is flat, 1 the image (Pillow, torchvision)."""
+    mean = tf.floor(tf.reduce_mean(_grey(image)) + 0.5)
+    return _clip(mean + (image - mean) * factor)
+
+
+def saturation(image: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
+    """Blends with the grey picture: 0 is grey, 1 the image (Pillow, torchvision)."""
+    grey = _grey(image)
+    return _clip(grey + (image - grey) * factor)
+
+
+def hue(image: tf.Tensor, turn: tf.Tensor) -> tf.Tensor:
+    """Turns the hue by `turn` of the colour circle, -0.5..0.5 (HSV)."""
+    return _clip(tf.image.adjust_hue(image, turn))
+
+
+def value_shift(image: tf.Tensor, shift: tf.Tensor) -> tf.Tensor:
+    """Adds `shift` to the value of HSV, saturating at 0 and 255; hue and saturation stay.
+
+    With hue and saturation fixed, RGB is proportional to value, so no conversion is needed. Black
+    has no hue: it becomes grey.
+    """
+    value = tf.reduce_max(image, axis=-1, keepdims=True)
+    shifted = _clip(value + shift)
+    return tf.where(value > 0, _clip(image * (shifted / tf.maximum(value, 1e-6))), shifted)
+
+
+def affine(
+    image: tf.Tensor,
+    *,
+    angle_degrees: tf.Tensor,
+    translation_px: tuple[tf.Tensor, tf.Tensor],
+    scale: tf.Tensor,
+    shear_degrees: tf.Tensor,
+) -> tf.Tensor:
+    """Rotates clockwise, shears along x, scales about the centre and moves by (x, y) pixels.
+
+    torchvision's `affine`: bilinear, what comes from outside the picture is black.
+    """
+    angle, shear = (
+        tf.convert_to_tensor(a) * (math.pi / 180) for a in (angle_degrees, shear_degrees)
+    )
+    cosine, sine, tangent = tf.cos(angle), tf.sin(angle), tf.tan(shear)
+    # Inverse of rotation x shear x scale: the op asks where an output pixel comes from.
+    a, b = (cosine - sine * tangent) / scale, (sine + cosine * tangent) / scale
+    c, d = -sine / scale, cosine / scale
+    height, width = tf.unstack(tf.cast(tf.shape(image)[:2], tf.float32))
+    centre_x, centre_y = (width - 1) / 2, (height - 1) / 2
+    to_x, to_y = centre_x + translation_px[0], centre_y + translation_px[1]
+    rows = [a, b, centre_x - a * to_x - b * to_y, c, d, centre_y - c * to_x - d * to_y, 0.0, 0.0]
+    moved = tf.raw_ops.ImageProjectiveTransformV3(
+        images=image[tf.newaxis],
+        transforms=tf.stack([tf.cast(row, tf.float32) for row in rows])[tf.newaxis],
+        output_shape=tf.shape(image)[:2],
+        fill_value=0.0,
+        interpolation="BILINEAR",
+        fill_mode="CONSTANT",
+    )[0]
+    return tf.ensure_shape(moved, image.shape)
+
+
+def crop(image: tf.Tensor, box: tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]) -> tf.Tensor:
+    """The part of the image in `box` (top, left, height, width), whole pixels."""
+    top, left, height, width = box
+    return image[top : top + height, left : left + width]
+
+
+def _grey(image: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_sum(image * tf.constant(_LUMA, tf.float32), axis=-1, keepdims=True)
+
+
+def _clip(image: tf.Tensor) -> tf.Tensor:
+    return tf.clip_by_value(image, 0.0, 255.0)
