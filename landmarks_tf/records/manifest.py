@@ -43,6 +43,7 @@ class Manifest:
         label_map_sha256: SHA-256 of relabeling.csv; None for splits without labels.
         plan: every parameter that decides the content.
         skipped: images listed in the source and left out (see `<split>.skipped.csv`).
+        skipped_reasons: how many of them for which kind of reason.
         source_counts: what the source held, by name.
         empty_classes: labels of classes of which no image was left to write.
     """
@@ -56,6 +57,7 @@ class Manifest:
     label_map_sha256: str | None
     plan: dict[str, Any]
     skipped: int = 0
+    skipped_reasons: dict[str, int] = dataclasses.field(default_factory=dict)
     source_counts: dict[str, int] = dataclasses.field(default_factory=dict)
     empty_classes: tuple[int, ...] = ()
 
@@ -78,7 +80,9 @@ class Manifest:
         except (FileNotFoundError, NotADirectoryError):
             raise RecordsError(_why_missing(Path(folder), split)) from None
         except (UnicodeError, json.JSONDecodeError) as error:
-            raise RecordsError(f"{path} is not JSON ({error}): convert the split again") from None
+            raise RecordsError(
+                f"{path} is not JSON ({error}): remove it and convert the split again"
+            ) from None
         return cls._from_json(content, path, split)
 
     @classmethod
@@ -93,7 +97,8 @@ class Manifest:
         wrong = sorted(content.keys() ^ fields.keys())
         if wrong:
             raise RecordsError(
-                f"{path} has missing or unknown fields: {', '.join(wrong)}; convert the split again"
+                f"{path} has missing or unknown fields: {', '.join(wrong)}; "
+                "remove it and convert the split again"
             )
         try:
             content["shards"] = tuple(ShardInfo(**shard) for shard in content["shards"])

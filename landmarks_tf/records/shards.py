@@ -123,7 +123,8 @@ class ShardWriter:
         try:
             yield
         except tf.errors.OpError as error:
-            raise OSError(f"cannot write the shard {self.path}: {error.message}") from error
+            reason = error.message.rsplit("; ", 1)[-1]  # before it, the temporary file's name
+            raise OSError(f"cannot write the shard {self.path}: {reason}") from error
         except OSError as error:
             reason = error.strerror or error
             raise OSError(error.errno, f"cannot write the shard {self.path}: {reason}") from error

@@ -1,0 +1,276 @@
+"""A raw GLDv2 folder: what its CSVs list and which image files are on disk.
+
+Layout, as published: `{split}/{a}/{b}/{c}/{id}.jpg`, where a, b, c are the first three characters
+of the id, with the CSVs at the root or, as DELF's downloader leaves them, inside the split folders.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from landmarks_tf.records import sha256_of_file
+from tfrecords_tools.options import SPLITS
+
+MAX_ID_CHARACTERS = 16
+METADATA_FILES = (
+    "train_clean.csv",
+    "train_label_to_category.csv",
+    "index_image_to_landmark.csv",
+    "index_label_to_category.csv",
+    "retrieval_solution_v2.1.csv",
+    "recognition_solution_v2.1.csv",
+)
+_IMAGE_NAME = re.compile(rb"([A-Za-z0-9_-]{3,16})\.jpg")
+_UTF8_MARK = b"\xef\xbb\xbf"
+
+
+class RawFolderError(ValueError):
+    """The folder is not laid out as GLDv2, or one of its CSVs is not what it should be."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Listing:
+    """The images a split should have, in the order of the CSV that names them.
+
+    Attributes:
+        ids: (N,) S16.
+        landmark_ids: (N,) int64, the published landmark ids; None for index and test.
+        sources: SHA-256 of each CSV read, by file name.
+        counts: rows of each CSV read, by file name.
+        known: ids that `train.csv` knows, for telling stray files; `ids` for the other splits.
+    """
+
+    ids: np.ndarray
+    landmark_ids: np.ndarray | None
+    sources: dict[str, str]
+    counts: dict[str, int]
+    known: np.ndarray
+
+
+class RawFolder:
+    """One split of a raw folder.
+
+    Args:
+        root: the folder that holds `{split}/` and the CSVs.
+        split: "train", "index" or "test".
+
+    Raises:
+        RawFolderError: the folder has no such split; the message says what was looked for.
+    """
+
+    def __init__(self, root: str | os.PathLike, split: str):
+        if split not in SPLITS:
+            raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
+        self.root = Path(root)
+        self.split = split
+        self.images = self.root / split
+        if not self.root.is_dir():
+            raise RawFolderError(f"there is no folder {self.root}: --raw is the GLDv2 folder")
+        # Kaggle's editions list the index and test images nowhere but in their folders.
+        has_list = split != "train" or self.csv_path("train.csv") is not None
+        if not (self.images.is_dir() and has_list):
+            raise RawFolderError(self._not_gldv2())
+
+    def csv_path(self, name: str) -> Path | None:
+        """Where a CSV of that name lies: the root or a split folder; None when it is nowhere."""
+        places = [self.root, *(self.root / split for split in SPLITS)]
+        return next((place / name for place in places if (place / name).is_file()), None)
+
+    def image_path(self, image_id: bytes) -> Path:
+        """Where the image of an id lies."""
+        return self.root / relative_path(self.split, image_id)
+
+    def files(self) -> np.ndarray:
+        """Ids of all image files of the split, (K,) S16, sorted; files laid elsewhere are ignored.
+
+        Raises:
+            OSError: a folder cannot be read.
+        """
+        found = []
+        for prefix, folder in _leaf_folders(os.fsencode(self.images)):
+            with os.scandir(folder) as entries:
+                names = (_IMAGE_NAME.fullmatch(entry.name) for entry in entries)
+                ids = [name[1] for name in names if name and name[1].startswith(prefix)]
+            found.append(np.array(ids, f"S{MAX_ID_CHARACTERS}"))
+        if not found:
+            return np.empty(0, f"S{MAX_ID_CHARACTERS}")
+        return np.sort(np.concatenate(found))
+
+    def listing(self, files: np.ndarray, clean: bool | None = None) -> Listing:
+        """The images the CSVs list for this split.
+
+        Args:
+            files: ids on disk; they are the list where index or test have no CSV.
+            clean: train only: take the images and labels of train_clean.csv; None means to do so
+                when that file is there.
+
+        Raises:
+            RawFolderError: a CSV has wrong columns, a bad value, a duplicate id or contradicts
+                another one; `clean` without train_clean.csv.
+        """
+        if self.split == "train":
+            return self._train_listing(clean)
+        path = self.csv_path(f"{self.split}.csv")
+        if path is None:
+            if not len(files):
+                raise RawFolderError(self._not_gldv2())
+            return Listing(files, None, {}, {}, files)
+        ids = _ids(_read(path, ["id"])["id"], path)
+        return Listing(ids, None, {path.name: sha256_of_file(path)}, {path.name: len(ids)}, ids)
+
+    def _train_listing(self, clean: bool | None) -> Listing:
+        path, clean_path = self.csv_path("train.csv"), self.csv_path("train_clean.csv")
+        if clean and clean_path is None:
+            raise RawFolderError(
+                f"{self.root} has no train_clean.csv; without it use --no-clean, which takes "
+                "every image of train.csv"
+            )
+        table = _read(path, ["id", "landmark_id"])
+        ids, labels = _ids(table["id"], path), _landmark_ids(table["landmark_id"], path)
+        sources, counts = {path.name: sha256_of_file(path)}, {path.name: len(ids)}
+        if clean is False or clean_path is None:
+            return Listing(ids, labels, sources, counts, ids)
+        clean_ids, clean_labels = _read_clean(clean_path)
+        _check_clean(clean_ids, clean_labels, ids, labels, clean_path)
+        sources[clean_path.name] = sha256_of_file(clean_path)
+        counts[clean_path.name] = len(clean_ids)
+        return Listing(clean_ids, clean_labels, sources, counts, ids)
+
+    def _not_gldv2(self) -> str:
+        names = sorted(path.name for path in self.root.iterdir())[:10]
+        wanted = f"{self.split}.csv"
+        found = self.csv_path(wanted)
+        return (
+            f"{self.root} is no GLDv2 folder with split {self.split!r}: looked for the file "
+            f"{wanted} there or in {self.split}/ ({'found' if found else 'not found'}) and for "
+            f"images {self.split}/a/b/c/<id>.jpg "
+            f"(folder {self.split}/ {'found' if self.images.is_dir() else 'not found'}); "
+            f"it holds: {', '.join(names) or 'nothing'}"
+        )
+
+
+def relative_path(split: str, image_id: bytes) -> str:
+    """`train/0/1/2/0123456789abcdef.jpg` for the id b"0123456789abcdef" of split "train"."""
+    name = image_id.decode("ascii")
+    return f"{split}/{name[0]}/{name[1]}/{name[2]}/{name}.jpg"
+
+
+def _leaf_folders(folder: bytes, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+    """(b"abc", path of a/b/c) of all folders three levels of one-character names below."""
+    if len(prefix) == 3:
+        yield prefix, folder
+        return
+    with os.scandir(folder) as entries:
+        below = sorted((e.name, e.path) for e in entries if len(e.name) == 1 and e.is_dir())
+    for name, path in below:
+        yield from _leaf_folders(path, prefix + name)
+
+
+def _read(path: Path, columns: list[str]) -> pd.DataFrame:
+    """Reads columns as text; latin-1 lets any byte through in the columns not asked for."""
+    with path.open("rb") as stream:
+        if stream.read(3) != _UTF8_MARK:
+            stream.seek(0)
+        start = stream.tell()
+        header = stream.readline().decode("latin-1")
+        found = next(csv.reader([header.strip()]), [])
+        missing = [column for column in columns if column not in found]
+        if missing:
+            raise RawFolderError(
+                f"{path} has no column {', '.join(missing)}: expected the columns "
+                f"{', '.join(columns)}, found {', '.join(map(repr, found)) or 'none'}"
+            )
+        stream.seek(start)
+        try:
+            return pd.read_csv(
+                stream, usecols=columns, dtype=str, encoding="latin-1", na_filter=False
+            )
+        except ValueError as error:
+            raise RawFolderError(f"{path} cannot be read as CSV: {error}") from None
+
+
+def _ids(column: pd.Series, path: Path) -> np.ndarray:
+    """Checks ids (ASCII letters, digits, - and _, 3 to 16 of them, unique); (N,) S16."""
+    good = column.str.fullmatch(r"[A-Za-z0-9_-]{3,16}").to_numpy(bool)
+    if not good.all():
+        row = int(np.flatnonzero(~good)[0])
+        raise RawFolderError(
+            f"{path}, row {row + 1}: an image id is 3 to {MAX_ID_CHARACTERS} ASCII letters and "
+            f"digits (16 hexadecimal ones in GLDv2), found {column.iloc[row][:40]!r}; "
+            f"{int((~good).sum())} id(s) of this file are wrong"
+        )
+    ids = column.to_numpy(f"S{MAX_ID_CHARACTERS}")
+    unique, counts = np.unique(ids, return_counts=True)
+    if len(unique) != len(ids):
+        twice = unique[counts > 1]
+        raise RawFolderError(
+            f"{path} names {len(twice)} image id(s) more than once: {_some(twice)}; "
+            "each image may be listed once"
+        )
+    return ids
+
+
+def _landmark_ids(column: pd.Series, path: Path) -> np.ndarray:
+    good = column.str.fullmatch(r"[0-9]{1,9}").to_numpy(bool)
+    if not good.all():
+        row = int(np.flatnonzero(~good)[0])
+        raise RawFolderError(
+            f"{path}, row {row + 1}: landmark_id is a whole number from 0 to 999999999, found "
+            f"{str(column.iloc[row])[:40]!r}; {int((~good).sum())} value(s) of this file are wrong"
+        )
+    return column.to_numpy(np.int64)
+
+
+def _read_clean(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """train_clean.csv as one row an image: ids (N,) S16 and landmark ids (N,) int64."""
+    table = _read(path, ["landmark_id", "images"])
+    landmarks = _landmark_ids(table["landmark_id"], path)
+    if len(np.unique(landmarks)) != len(landmarks):
+        unique, counts = np.unique(landmarks, return_counts=True)
+        raise RawFolderError(
+            f"{path} has more than one row for landmark_id {unique[counts > 1][0]}: "
+            "all images of a class stand in one row"
+        )
+    lists = [images.split() for images in table["images"]]
+    flat = pd.Series([image for images in lists for image in images], dtype=str)
+    sizes = [len(images) for images in lists]
+    return _ids(flat, path), np.repeat(landmarks, sizes)
+
+
+def _check_clean(
+    clean_ids: np.ndarray,
+    clean_landmarks: np.ndarray,
+    ids: np.ndarray,
+    landmarks: np.ndarray,
+    path: Path,
+) -> None:
+    """Refuses a train_clean.csv that does not fit train.csv (`ids`, `landmarks`)."""
+    known = np.isin(clean_ids, ids)
+    if not known.all():
+        raise RawFolderError(
+            f"{path} lists {int((~known).sum())} image(s) that train.csv does not know: "
+            f"{_some(clean_ids[~known])}; the two files must be of the same edition of GLDv2"
+        )
+    order = np.argsort(ids)
+    listed = landmarks[order[np.searchsorted(ids, clean_ids, sorter=order)]]
+    differ = np.flatnonzero(listed != clean_landmarks)
+    if len(differ):
+        first = differ[0]
+        raise RawFolderError(
+            f"{path} and train.csv disagree on the landmark_id of {len(differ)} image(s), such as "
+            f"{clean_ids[first].decode()}: {clean_landmarks[first]} and {listed[first]}; "
+            "the two files must be of the same edition of GLDv2"
+        )
+
+
+def _some(ids: np.ndarray) -> str:
+    names = ", ".join(image_id.decode() for image_id in ids[:3])
+    return names + (", ..." if len(ids) > 3 else "")
