@@ -44,6 +44,7 @@ class BackboneEntry:
 
     build: Callable[[int, str | None], Backbone]
     min_image_size: int
+    has_auxiliary_tap: bool = False
 
 
 def _inception(name: str):
@@ -75,7 +76,7 @@ def _mobilenet_v2(image_size: int, weights: str | None) -> Backbone:
 
 
 BACKBONES: dict[str, BackboneEntry] = {
-    **{name: BackboneEntry(_inception(name), MIN_IMAGE_SIZE) for name in INCEPTIONS},
+    **{name: BackboneEntry(_inception(name), MIN_IMAGE_SIZE, True) for name in INCEPTIONS},
     "mobilenet_v2": BackboneEntry(_mobilenet_v2, 32),
 }
 

@@ -1,0 +1,294 @@
+"""An experiment is a frozen value; a variant is a base with a field replaced."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import types
+import typing
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from difflib import get_close_matches
+
+
+class UnknownSettingError(ValueError):
+    """A setting or experiment that does not exist; the message names the nearest that do."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """Which pictures train, and how they become a batch.
+
+    Attributes:
+        min_images_per_class: classes with fewer clean training pictures are left out.
+        validation_fraction: part of the training pictures that is held out, in [0, 1).
+        validation_split: "random" by picture, or "per-class" as DELF does.
+        split_seed: seed of that split.
+        expected_classes: how many classes the source trains on: `--show` counts parameters with
+            it, and a full-size run that finds another number says so. None where none is stated.
+        image_size: side of the square input in pixels.
+        resize: "letterbox", "squash" or "center_crop" (short side to `image_size`, then crop).
+        augment: a policy of landmarks_tf.data.augment.
+        sampling: "shuffled", or "class_balanced" (P classes x K pictures).
+        batch_size: pictures a step over all devices; for "class_balanced" it is P * K.
+        classes_per_batch: P; 0 with "shuffled".
+        images_per_class: K; 0 with "shuffled".
+    """
+
+    min_images_per_class: int = 1
+    validation_fraction: float = 0.1
+    validation_split: str = "random"
+    split_seed: int = 0
+    expected_classes: int | None = None
+    image_size: int = 224
+    resize: str = "letterbox"
+    augment: str = "none"
+    sampling: str = "shuffled"
+    batch_size: int = 64
+    classes_per_batch: int = 0
+    images_per_class: int = 0
+
+
+@dataclass(frozen=True)
+class Model:
+    """The network: see landmarks_tf.models for what each name means.
+
+    Attributes:
+        weights: None (random), "imagenet", or the path of a file.
+        neck: parts in order, of "dropout", "dense", "batch_norm".
+        embedding_dim: width of the neck's dense part, None without one.
+        auxiliary_weight: weight of the auxiliary classifier's loss; 0 leaves the head out.
+    """
+
+    backbone: str = "inception_v200"
+    weights: str | None = None
+    pooling: str = "avg"
+    neck: tuple[str, ...] = ()
+    embedding_dim: int | None = None
+    dropout: float = 0.5
+    head: str = "softmax"
+    subcenters: int = 1
+    auxiliary_weight: float = 0.0
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What is minimised. Margin (radians) and scale belong to "arcface" alone."""
+
+    name: str = "cross_entropy"
+    margin: float = 0.35
+    scale: float = 30.0
+
+
+@dataclass(frozen=True)
+class Train:
+    """The recipe of the optimisation.
+
+    Attributes:
+        epochs: passes over the training pictures; used when `steps` is 0.
+        steps: optimizer steps; overrides `epochs` when above 0.
+        weight_decay: coupled L2 for "adam", decoupled for "adamw".
+        floor: where the cosine ends.
+        clip_global_norm: bound on the gradients' common L2 norm, or None.
+        precision: a Keras dtype policy.
+        deterministic: ask the framework for bit-reproducible kernels.
+    """
+
+    optimizer: str = "adam"
+    learning_rate: float = 1e-3
+    schedule: str = "cosine"
+    floor: float = 1e-6
+    halve_every: int = 25_000
+    warmup_steps: int = 0
+    epsilon: float = 1e-7
+    weight_decay: float = 0.0
+    clip_global_norm: float | None = None
+    epochs: int = 1
+    steps: int = 0
+    log_every: int = 100
+    checkpoint_every: int = 1000
+    validate_every: int = 5000
+    precision: str = "float32"
+    strategy: str = "auto"
+    seed: int = 0
+    deterministic: bool = False
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How the trained network is judged.
+
+    Attributes:
+        recognition: "softmax" takes the classifier's own class and confidence; "knn" votes among
+            the nearest training pictures.
+        knn_neighbours: k of "knn".
+        untrained_baseline: also embed and score the network before its first step.
+    """
+
+    batch_size: int = 64
+    recognition: str = "softmax"
+    knn_neighbours: int = 5
+    untrained_baseline: bool = False
+
+
+@dataclass(frozen=True)
+class Export:
+    """What an exported model must hold to.
+
+    Attributes:
+        parity_tolerance: largest difference of any coordinate of the unit descriptor between the
+            Keras model and the SavedModel; worse is refused.
+        parity_images: how many test pictures are compared.
+    """
+
+    parity_tolerance: float = 1e-4
+    parity_images: int = 16
+
+
+@dataclass(frozen=True)
+class Published:
+    """A number from the source, shown apart from ours. `value` in the unit of `metric`."""
+
+    metric: str
+    value: float
+    where: str
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One recipe.
+
+    Attributes:
+        name: what `--exp` takes.
+        summary: one sentence for `--list`.
+        source: paper and section, with what our recipe does differently.
+        demo: (dotted field, value) pairs that make the demo size of this recipe.
+    """
+
+    name: str
+    summary: str
+    source: str
+    data: Data = field(default_factory=Data)
+    model: Model = field(default_factory=Model)
+    loss: Loss = field(default_factory=Loss)
+    train: Train = field(default_factory=Train)
+    evaluation: Evaluation = field(default_factory=Evaluation)
+    export: Export = field(default_factory=Export)
+    published: tuple[Published, ...] = ()
+    demo: tuple[tuple[str, object], ...] = ()
+
+
+SECTIONS = ("data", "model", "loss", "train", "evaluation", "export")
+
+
+def as_dict(experiment: Experiment) -> dict:
+    """The whole recipe as JSON-ready values."""
+    return json.loads(json.dumps(dataclasses.asdict(experiment)))
+
+
+def recipe_dict(experiment: Experiment) -> dict:
+    """Only what decides the result: the name and the settings."""
+    whole = as_dict(experiment)
+    return {"name": experiment.name} | {section: whole[section] for section in SECTIONS}
+
+
+def fingerprint(experiment: Experiment) -> str:
+    """A hash of `recipe_dict`."""
+    text = json.dumps(recipe_dict(experiment), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def at_demo_size(experiment: Experiment) -> Experiment:
+    """The same recipe with its demo fields replaced."""
+    for setting, value in experiment.demo:
+        experiment = with_value(experiment, setting, value)
+    return experiment
+
+
+def known_settings(node: type = Experiment, prefix: str = "") -> dict[str, object]:
+    """Every `section.field` that `--set` takes, with its type."""
+    found: dict[str, object] = {}
+    hints = typing.get_type_hints(node)
+    for part in fields(node):
+        if prefix == "" and part.name not in SECTIONS:
+            continue
+        if is_dataclass(hints[part.name]):
+            found |= known_settings(hints[part.name], f"{prefix}{part.name}.")
+        else:
+            found[prefix + part.name] = hints[part.name]
+    return found
+
+
+def with_value(experiment: Experiment, setting: str, value) -> Experiment:
+    """`experiment` with one `section.field` replaced by a value of the right type."""
+    _check_known(setting)
+    section, name = setting.split(".")
+    part = replace(getattr(experiment, section), **{name: value})
+    return replace(experiment, **{section: part})
+
+
+def with_setting(experiment: Experiment, assignment: str) -> Experiment:
+    """Apply one `--set section.field=value`.
+
+    Raises:
+        UnknownSettingError: no such setting.
+        ValueError: no `=`, or a value that is not of the setting's type.
+    """
+    setting, equals, text = assignment.partition("=")
+    if not equals:
+        raise ValueError(
+            f"--set takes section.field=value, for instance train.learning_rate=0.1. "
+            f"Received: {assignment!r}."
+        )
+    kind = _check_known(setting.strip())
+    return with_value(experiment, setting.strip(), _parse(setting, text.strip(), kind))
+
+
+def _check_known(setting: str):
+    known = known_settings()
+    if setting in known:
+        return known[setting]
+    near = get_close_matches(setting, known, n=3, cutoff=0.4)
+    last = setting.rsplit(".", 1)[-1]
+    near += [k for k in known if k.endswith("." + last) and k not in near]
+    raise UnknownSettingError(
+        f"There is no setting {setting!r}. "
+        + (f"Nearest: {', '.join(near)}. " if near else "")
+        + "`--show` prints all of them."
+    )
+
+
+def _parse(setting: str, text: str, kind):
+    """Text -> a value of the annotated type."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType):
+        if text.lower() in ("none", "null", ""):
+            return None
+        kind = next(a for a in arguments if a is not type(None))
+    elif origin is tuple:
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    if kind is bool:
+        if text.lower() not in ("true", "false"):
+            raise ValueError(f"{setting} is true or false. Received: {text!r}.")
+        return text.lower() == "true"
+    if kind is str:
+        return text
+    try:
+        return kind(text)
+    except ValueError:
+        raise ValueError(
+            f"{setting} expects {'a whole number' if kind is int else 'a number'}. "
+            f"Received: {text!r}."
+        ) from None
+
+
+def differences(before: dict, after: dict, prefix: str = "") -> list[str]:
+    """`field: before -> after`, for each leaf that differs between two recipes."""
+    lines = []
+    for key in sorted(before.keys() | after.keys()):
+        old, new = before.get(key), after.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            lines += differences(old, new, f"{prefix}{key}.")
+        elif old != new:
+            lines.append(f"{prefix}{key}: {old!r} -> {new!r}")
+    return lines

@@ -1,0 +1,28 @@
+"""The recipes by name."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from experiments import inception, transfer
+from experiments.config import Experiment, UnknownSettingError
+
+_FAMILIES = (inception, transfer)
+
+EXPERIMENTS: dict[str, Experiment] = {
+    recipe.name: recipe for family in _FAMILIES for recipe in family.RECIPES
+}
+
+
+def get_experiment(name: str) -> Experiment:
+    """The recipe called `name`.
+
+    Raises:
+        UnknownSettingError: there is none; the message names the nearest.
+    """
+    if name in EXPERIMENTS:
+        return EXPERIMENTS[name]
+    near = get_close_matches(name, EXPERIMENTS, n=3, cutoff=0.3) or sorted(EXPERIMENTS)
+    raise UnknownSettingError(
+        f"There is no experiment {name!r}. Nearest: {', '.join(near)}. `--list` shows all."
+    )

@@ -1,0 +1,152 @@
+"""Run a recipe from raw pictures to a Kaggle submission.
+
+    python -m experiments.run --list
+    python -m experiments.run --exp inception_v200                  # on the built-in demo data
+    python -m experiments.run --exp inception_v200 --data FOLDER    # raw GLDv2 layout, or records
+    python -m experiments.run --exp inception_v200 --show --json    # the recipe, before any work
+
+A run that was stopped goes on when the same command is given again. Exit codes: 0 done, 1 failed,
+2 usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from experiments.config import UnknownSettingError, at_demo_size, with_setting
+from experiments.data_source import find_data
+from experiments.registry import EXPERIMENTS, get_experiment
+from experiments.stages.context import Context
+from experiments.workdir import Workdir
+
+STAGES = ("prepare", "train", "evaluate", "index", "export", "report")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse, run, and turn every user's mistake into a message and an exit code."""
+    options = _parser().parse_args(arguments)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    try:
+        return _dispatch(options)
+    except UnknownSettingError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except (ValueError, OSError, ImportError) as error:
+        print(f"error: {_message(error)}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.run",
+        description="Run a recipe from raw pictures to a Kaggle submission.",
+        epilog="A run that was stopped goes on when the same command is given again.",
+    )
+    add = parser.add_argument
+    add("--exp", metavar="NAME", help="the experiment; see --list")
+    add("--data", metavar="DIR", type=Path, help="raw GLDv2 layout or records (default: the demo)")
+    add("--workdir", metavar="DIR", type=Path, help="default: runs/NAME-SIZE[-DATA]")
+    add("--size", choices=("demo", "full"), help="default: full for 100,000 pictures or more")
+    add(
+        "--set",
+        metavar="SECTION.FIELD=VALUE",
+        action="append",
+        default=[],
+        help="replace a setting, for instance train.learning_rate=0.1; may be repeated",
+    )
+    add("--stage", choices=STAGES, help="stop after this stage (earlier ones run if needed)")
+    add("--list", action="store_true", help="the experiments, one line each")
+    add("--show", action="store_true", help="the whole recipe, its parameters, published numbers")
+    add("--json", action="store_true", help="with --show or --list: as JSON")
+    return parser
+
+
+def _dispatch(options: argparse.Namespace) -> int:
+    from experiments import show
+
+    if options.list:
+        print(show.experiment_list(as_json=options.json))
+        return 0
+    if options.exp is None:
+        raise UnknownSettingError(
+            f"--exp NAME says what to run. Known: {', '.join(EXPERIMENTS)}. See --list."
+        )
+    experiment = get_experiment(options.exp)
+    source = None if options.show and options.data is None else find_data(options.data)
+    if options.show and options.size is None:
+        # What is published is the full size; a person asks for the demo's by name.
+        size, reason = ("full", "") if source is None else source.default_size()
+    elif options.size is not None:
+        size, reason = options.size, "as asked"
+    else:
+        size, reason = source.default_size()
+    if size == "demo":
+        experiment = at_demo_size(experiment)
+    for assignment in options.set:
+        experiment = with_setting(experiment, assignment)
+    if options.show:
+        print(show.recipe(experiment, size, as_json=options.json))
+        return 0
+    workdir = Workdir(options.workdir or _default_workdir(options, size))
+    print(f"{experiment.name}, {size} size ({reason}), in {workdir.root}", file=sys.stderr)
+    context = Context(experiment, size, source, workdir)
+    with workdir.claim(experiment, source.folder):
+        _run_stages(context, options.stage)
+        if options.stage in (None, "report"):
+            print(show.summary(context))
+    return 0
+
+
+def _default_workdir(options: argparse.Namespace, size: str) -> Path:
+    name = f"{options.exp}-{size}"
+    if options.data is not None:
+        name += f"-{options.data.resolve().name}"
+    return Path("runs") / name
+
+
+def _stage_functions() -> dict[str, Callable[[Context], list[Path]]]:
+    from experiments.stages import deliver, evaluate, prepare, publish, train
+
+    return {
+        "prepare": prepare.run,
+        "train": train.run,
+        "evaluate": evaluate.run,
+        "index": deliver.build_index,
+        "export": deliver.export,
+        "report": publish.run,
+    }
+
+
+def _run_stages(context: Context, last: str | None) -> None:
+    workdir = context.workdir
+    for name, run in _stage_functions().items():
+        if workdir.is_done(name):
+            print(f"[{name}] done before", file=sys.stderr)
+        else:
+            print(f"[{name}]", file=sys.stderr)
+            # What comes later was made from what is about to be made again.
+            for later in STAGES[STAGES.index(name) :]:
+                workdir.unmark(later)
+            started = time.time()
+            workdir.mark_done(name, started, run(context))
+        if name == last:
+            return
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror}"
+    return str(error)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

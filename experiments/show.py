@@ -1,0 +1,110 @@
+"""What the command line prints: the list, a recipe, the closing summary."""
+
+from __future__ import annotations
+
+import json
+
+from experiments.config import SECTIONS, Experiment, as_dict
+from experiments.registry import EXPERIMENTS
+from experiments.stages.context import Context
+from experiments.workdir import read_json
+
+
+def experiment_list(*, as_json: bool) -> str:
+    """One line, or one JSON member, for each experiment."""
+    if as_json:
+        return json.dumps({name: recipe.summary for name, recipe in EXPERIMENTS.items()}, indent=2)
+    width = max(map(len, EXPERIMENTS))
+    return "\n".join(f"{name:<{width}}  {r.summary}" for name, r in EXPERIMENTS.items())
+
+
+def recipe(experiment: Experiment, size: str, *, as_json: bool) -> str:
+    """The whole recipe with its parameter counts and published numbers."""
+    whole = as_dict(experiment)
+    whole.pop("demo")
+    shown = {"size": size} | whole | {"params": parameter_counts(experiment)}
+    if as_json:
+        return json.dumps(shown, indent=2)
+    lines = [
+        f"{experiment.name} ({size} size): {experiment.summary}",
+        f"source: {experiment.source}",
+    ]
+    for section in SECTIONS:
+        lines.append(f"\n{section}")
+        lines += [f"  {section}.{key} = {value}" for key, value in whole[section].items()]
+    params = shown["params"]
+    lines.append(f"\nparameters at {params['classes']:,} classes")
+    lines.append(f"  trainable {params['trainable']:,}, total {params['total']:,}")
+    if "trainable_with_auxiliary" in params:
+        lines.append(f"  trainable with the auxiliary head {params['trainable_with_auxiliary']:,}")
+    lines += [f"  {block:<12} {count:>12,}" for block, count in params["by_block"].items()]
+    lines.append(
+        "\npublished (theirs, not ours)" if experiment.published else "\npublished: nothing"
+    )
+    lines += [f"  {p.metric} {p.value}  [{p.where}]" for p in experiment.published]
+    return "\n".join(lines)
+
+
+def parameter_counts(experiment: Experiment) -> dict:
+    """Counts at the source's number of classes; 890, S2's, where the recipe states none."""
+    from dataclasses import replace
+
+    from experiments.stages.networks import build_network
+    from landmarks_tf.models import BACKBONES, count_parameters
+
+    classes = experiment.data.expected_classes or 890
+    counts = count_parameters(build_network(experiment, classes, weights=False).trainer)
+    counts = {"classes": classes} | counts
+    entry = BACKBONES[experiment.model.backbone]
+    if entry.has_auxiliary_tap and experiment.data.image_size >= 299:
+        model = replace(experiment.model, auxiliary_weight=0.4)
+        network = build_network(replace(experiment, model=model), classes, weights=False)
+        counts["trainable_with_auxiliary"] = count_parameters(network.trainer)["trainable"]
+    return counts
+
+
+def summary(context: Context) -> str:
+    """What a run made and how good it is."""
+    workdir, metrics = context.workdir, read_json(context.workdir.metrics)
+    lines = [
+        "",
+        f"{metrics['experiment']} ({metrics['size']} size) on {metrics['data']}",
+        f"  {metrics['images']['train']:,} training pictures of {metrics['classes']:,} classes, "
+        f"index of {metrics['index_size']:,}, {metrics['images']['test']:,} test pictures",
+        "",
+        _row("", "mAP@100 public", "private", "GAP public", "private", "top-1", "top-5"),
+    ]
+    for name in ("untrained", "trained"):
+        if name in metrics:
+            lines.append(_row(name, *_headline(metrics[name])))
+    lines.append("")
+    for label, path in _products(workdir):
+        lines.append(f"  {label:<15} {path}")
+    seconds = workdir.seconds()
+    parts = ", ".join(f"{stage} {value:.0f}" for stage, value in seconds.items())
+    lines.append(f"\n  {sum(seconds.values()):.0f} s of work ({parts})")
+    return "\n".join(lines)
+
+
+def _row(name: str, *cells: str) -> str:
+    return f"  {name:<10}" + "".join(f"{cell:>15}" for cell in cells)
+
+
+def _headline(numbers: dict) -> list[str]:
+    retrieval, recognition = numbers["retrieval"], numbers["recognition"]
+    values = [retrieval[part]["map@100"] for part in ("public", "private")]
+    values += [recognition[part]["gap"] for part in ("public", "private")]
+    held_out = numbers.get("held_out", {})
+    values += [held_out.get("top1"), held_out.get("top5")]
+    return ["-" if value is None else f"{value:.4f}" for value in values]
+
+
+def _products(workdir) -> list[tuple[str, object]]:
+    return [
+        ("trained model", workdir.embedder),
+        ("metrics", workdir.metrics),
+        ("report", workdir.report),
+        ("ScaNN index", workdir.index),
+        ("SavedModel", workdir.saved_model),
+        ("submission", workdir.submission),
+    ]

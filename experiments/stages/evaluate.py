@@ -1,0 +1,158 @@
+"""A trained network -> embeddings, rankings, metrics."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from experiments.config import as_dict
+from experiments.score import score_recognition, score_retrieval
+from experiments.stages.context import Context
+from experiments.stages.train import evaluation_data, held_out
+from experiments.workdir import write_json
+from landmarks_tf.records import Manifest
+
+NEIGHBOURS = 100
+
+
+def run(context: Context) -> list[Path]:
+    """Score the trained network, and the untrained one where the recipe asks for it."""
+    import keras
+
+    import landmarks_tf.layers
+    import landmarks_tf.losses  # noqa: F401  (registers the classes that the models hold)
+    from experiments.stages.networks import build_network, class_scores
+
+    workdir = context.workdir
+    embedder = keras.saving.load_model(workdir.embedder, compile=False)
+    trainer = keras.saving.load_model(workdir.trainer, compile=False)
+    result = _description(context)
+    scorer = _main_output(trainer)
+    result["trained"] = _score(context, embedder, scorer, trained=True)
+    if context.experiment.evaluation.untrained_baseline:
+        network = build_network(context.experiment, context.num_classes)
+        result["untrained"] = _score(
+            context, network.embedder, class_scores(network), trained=False
+        )
+    write_json(workdir.metrics, result)
+    return [workdir.metrics, workdir.predictions]
+
+
+def _main_output(trainer):
+    import keras
+
+    if isinstance(trainer.output, dict):
+        return keras.Model(trainer.input, trainer.output["main"])
+    return trainer
+
+
+def _description(context: Context) -> dict:
+    """What the numbers are about: data, split, index size, seeds."""
+    recipe = context.experiment
+    counts = {s: Manifest.load(context.records, s).num_records for s in ("train", "index", "test")}
+    if context.has_split("validation"):
+        counts["validation"] = Manifest.load(context.records, "validation").num_records
+    names = {"demo": "the rendered demo data set (not GLDv2)"}
+    return {
+        "experiment": recipe.name,
+        "size": context.size,
+        "data": names.get(context.source.kind, str(context.source.folder)),
+        "classes": context.num_classes,
+        "images": counts,
+        "index_size": counts["index"],
+        "seeds": {"train": recipe.train.seed, "split": recipe.data.split_seed},
+        "published": as_dict(recipe)["published"],
+    }
+
+
+def _score(context: Context, embedder, scorer, *, trained: bool) -> dict:
+    queries = embed(context, embedder, "test", trained=trained)
+    references = embed(context, embedder, "index", trained=trained)
+    suffix = "" if trained else "_untrained"
+    retrieval = context.workdir.predictions / f"retrieval{suffix}.csv"
+    recognition = context.workdir.predictions / f"recognition{suffix}.csv"
+    _write_rankings(retrieval, queries, references)
+    _write_recognition(context, recognition, embedder, scorer, queries, trained=trained)
+    result = {
+        "retrieval": score_retrieval(retrieval, context.metadata / "retrieval_solution_v2.1.csv"),
+        "recognition": score_recognition(
+            recognition, context.metadata / "recognition_solution_v2.1.csv"
+        ),
+    }
+    if context.has_split("validation"):
+        result["held_out"] = held_out(context, scorer)
+    return result
+
+
+def embed(context: Context, embedder, split: str, *, trained: bool):
+    """The embeddings of a split, from disk if they are already there."""
+    from landmarks_tf.retrieval.embed import embed_dataset
+
+    index = context.index_of(split)
+    return embed_dataset(
+        embedder.predict_on_batch,
+        lambda row: evaluation_data(context.experiment, index, row),
+        ids=[image_id.decode("ascii") for image_id in index.id],
+        dim=embedder.output.shape[-1],
+        path=context.embeddings_path(split, trained=trained),
+        fingerprint=context.fingerprint_of(split, trained=trained),
+    )
+
+
+def _write_rankings(path: Path, queries, references) -> None:
+    from landmarks_tf.export.kaggle import write_retrieval_submission
+    from landmarks_tf.retrieval.exact import ExactIndex
+
+    k = min(NEIGHBOURS, len(references.ids))
+    _, rows = ExactIndex(references.vectors).search(queries.vectors, k)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    ranked = {
+        q: references.ids[r].tolist() for q, r in zip(queries.ids.tolist(), rows, strict=True)
+    }
+    write_retrieval_submission(path, ranked)
+
+
+def _write_recognition(context: Context, path, embedder, scorer, queries, *, trained: bool) -> None:
+    from landmarks_tf.export.kaggle import write_recognition_submission
+
+    if context.experiment.evaluation.recognition == "softmax":
+        classes, confidences = _by_softmax(context, scorer)
+    elif context.experiment.evaluation.recognition == "knn":
+        classes, confidences = _by_neighbours(context, embedder, queries, trained=trained)
+    else:
+        raise ValueError(
+            f"Expected evaluation.recognition to be softmax or knn. "
+            f"Received: {context.experiment.evaluation.recognition!r}."
+        )
+    landmarks = landmark_ids(context.records)[classes]
+    answers = zip(queries.ids.tolist(), landmarks.tolist(), confidences.tolist(), strict=True)
+    write_recognition_submission(path, {q: (landmark, c) for q, landmark, c in answers})
+
+
+def _by_softmax(context: Context, scorer) -> tuple[np.ndarray, np.ndarray]:
+    data = evaluation_data(context.experiment, context.index_of("test"))
+    logits = scorer.predict(data, verbose=0).astype(np.float64)
+    logits -= logits.max(axis=1, keepdims=True)
+    return logits.argmax(axis=1), 1.0 / np.exp(logits).sum(axis=1)
+
+
+def _by_neighbours(context: Context, embedder, queries, *, trained: bool):
+    from landmarks_tf.retrieval.knn import knn_classify
+
+    references = embed(context, embedder, "train", trained=trained)
+    labels = np.asarray(context.index_of("train").label)
+    return knn_classify(
+        queries.vectors,
+        references.vectors,
+        labels,
+        k=context.experiment.evaluation.knn_neighbours,
+    )
+
+
+def landmark_ids(records: Path) -> np.ndarray:
+    """(C,) the data set's own landmark id of each class 0..C-1, from relabeling.csv."""
+    with (records / "relabeling.csv").open(newline="", encoding="utf-8") as stream:
+        pairs = {int(r["new_label"]): int(r["old_label"]) for r in csv.DictReader(stream)}
+    return np.array([pairs[label] for label in range(len(pairs))], np.int64)

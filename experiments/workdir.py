@@ -1,0 +1,148 @@
+"""The folder of one run: its recipe, its files, and which stages are done."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+from experiments.config import Experiment, differences, recipe_dict
+
+_FORMAT_VERSION = 1
+
+
+class WorkdirError(ValueError):
+    """A workdir that this run must not touch, and why."""
+
+
+def write_json(path: Path, value) -> None:
+    """Write JSON so that the file is whole or not there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+    partial.replace(path)
+
+
+def read_json(path: Path):
+    """Read JSON that a stage wrote.
+
+    Raises:
+        WorkdirError: the file is missing or no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise WorkdirError(f"{path} is missing. Run the earlier stages first.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise WorkdirError(
+            f"{path} cannot be read as JSON ({error}). Delete it and run again."
+        ) from None
+
+
+class Workdir:
+    """Paths of a run, under one folder.
+
+    Args:
+        root: the folder; made by `claim`.
+    """
+
+    def __init__(self, root: Path):
+        self.root = Path(root)
+        self.raw = self.root / "raw"
+        self.records = self.root / "records"
+        self.training = self.root / "training"
+        self.trainer = self.root / "model" / "trainer.keras"
+        self.embedder = self.root / "model" / "embedder.keras"
+        self.embeddings = self.root / "embeddings"
+        self.predictions = self.root / "predictions"
+        self.metrics = self.root / "metrics.json"
+        self.index = self.root / "scann_index"
+        self.saved_model = self.root / "saved_model"
+        self.submission = self.root / "submission.zip"
+        self.report = self.root / "report.html"
+
+    @contextmanager
+    def claim(self, experiment: Experiment, data: Path | None):
+        """Hold the folder for this run of this recipe on this data, and no other.
+
+        Raises:
+            WorkdirError: it belongs to another recipe or other data, another process is at work
+                in it, or it holds something that is no run.
+            OSError: it cannot be made or written.
+        """
+        if self.root.exists() and not self.root.is_dir():
+            raise WorkdirError(f"--workdir {self.root} is a file. Name a folder, or a new one.")
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / ".lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise WorkdirError(
+                    f"Another process is at work in {self.root}. Wait for it, or use another "
+                    f"--workdir."
+                ) from None
+            self._claim(experiment, data)
+            yield
+
+    def _claim(self, experiment: Experiment, data: Path | None) -> None:
+        path = self.root / "run.json"
+        mine = {
+            "format_version": _FORMAT_VERSION,
+            "recipe": recipe_dict(experiment),
+            "data": str(data.resolve()) if data else "demo",
+        }
+        if path.exists():
+            _check_same_run(self.root, read_json(path), mine)
+            return
+        strangers = [entry.name for entry in self.root.iterdir() if entry.name != ".lock"]
+        if strangers:
+            raise WorkdirError(
+                f"{self.root} is no run of ours, but holds {sorted(strangers)[0]!r}. Name an empty "
+                f"or a new folder with --workdir."
+            )
+        write_json(path, mine)
+
+    def is_done(self, stage: str) -> bool:
+        """Whether a stage finished and what it made is still there."""
+        marker = self._marker(stage)
+        if not marker.is_file():
+            return False
+        outputs = read_json(marker)["outputs"]
+        return all((self.root / output).exists() for output in outputs)
+
+    def mark_done(self, stage: str, started: float, outputs: list[Path]) -> None:
+        """Write a stage's completion marker, last of all it writes."""
+        names = [os.path.relpath(output, self.root) for output in outputs]
+        seconds = round(time.time() - started, 1)
+        write_json(self._marker(stage), {"stage": stage, "seconds": seconds, "outputs": names})
+
+    def unmark(self, stage: str) -> None:
+        """Forget that a stage is done; what follows from it is about to change."""
+        self._marker(stage).unlink(missing_ok=True)
+
+    def seconds(self) -> dict[str, float]:
+        """Wall time of each finished stage."""
+        done = sorted((self.root / "stages").glob("*.json"), key=lambda path: path.stat().st_mtime)
+        return {marker.stem: read_json(marker)["seconds"] for marker in done}
+
+    def _marker(self, stage: str) -> Path:
+        return self.root / "stages" / f"{stage}.json"
+
+
+def _check_same_run(root: Path, before: dict, now: dict) -> None:
+    if before.get("format_version") != _FORMAT_VERSION:
+        raise WorkdirError(
+            f"{root} was made by another version of this program (format "
+            f"{before.get('format_version')!r}, this is {_FORMAT_VERSION}). Use another --workdir."
+        )
+    changed = differences({k: before[k] for k in ("recipe", "data")}, now | {}, "")
+    changed = [line for line in changed if not line.startswith("format_version")]
+    if changed:
+        lines = "\n  ".join(line.removeprefix("recipe.") for line in changed)
+        raise WorkdirError(
+            f"{root} belongs to a run of another recipe or other data:\n  {lines}\n"
+            f"Repeat that run's options, or use another --workdir."
+        )
