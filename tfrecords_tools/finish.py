@@ -22,6 +22,7 @@ from landmarks_tf.records import (
 )
 from tfrecords_tools.plan import Plan, SplitPlan
 from tfrecords_tools.raw import METADATA_FILES, RawFolder, relative_path
+from tfrecords_tools.shards import written_rows
 
 LABEL_MAP = "relabeling.csv"
 
@@ -76,7 +77,7 @@ def finish_split(
         ValueError: not one image could be decoded.
         OSError: a file cannot be written.
     """
-    rows = [np.array(note["rows"], np.int64) for note in notes]
+    rows = [written_rows(note) for note in notes]
     order = np.concatenate(rows)
     skipped = _skipped(raw_split, plan, split, notes)
     write_text(out / f"{split.split}.skipped.csv", _skipped_text(skipped))
@@ -90,7 +91,7 @@ def finish_split(
         index_path,
         index_rows(
             shard=np.repeat(np.arange(len(rows)), [len(part) for part in rows]),
-            offset=np.concatenate([np.array(note["offsets"], np.int64) for note in notes]),
+            offset=np.concatenate([note["offsets"] for note in notes]),
             label=split.labels[order],
             id=split.ids[order],
         ),
@@ -101,7 +102,7 @@ def finish_split(
         num_records=len(order),
         num_classes=len(plan.classes) if has_labels else None,
         shards=tuple(
-            ShardInfo(note["name"], len(note["rows"]), note["bytes"], note["sha256"])
+            ShardInfo(note["name"], len(note["offsets"]), note["bytes"], note["sha256"])
             for note in notes
         ),
         index_file=index_path.name,

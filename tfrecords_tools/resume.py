@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from landmarks_tf.records import (
     Manifest,
     list_splits,
@@ -75,21 +77,23 @@ def finish(out: Path, group: str) -> None:
 
 
 def save_note(out: Path, group: str, note: dict[str, Any]) -> None:
-    """Notes a finished shard (`note["name"]`).
+    """Notes a finished shard, as `shards.write_shard` returns it.
 
     Raises:
         OSError: the note cannot be written.
     """
-    write_text(state_folder(out, group) / f"{note['name']}.json", json.dumps(note))
+    content = {**note, "offsets": note["offsets"].tolist()}
+    write_text(state_folder(out, group) / f"{note['name']}.json", json.dumps(content))
 
 
 def load_note(out: Path, group: str, name: str) -> dict[str, Any] | None:
     """The note of shard `name` if that shard is there exactly as it was written, else None."""
     try:
         note = json.loads((state_folder(out, group) / f"{name}.json").read_text("utf-8"))
+        note["offsets"] = np.array(note["offsets"], np.int64)
         shard = out / name
         same = shard.stat().st_size == note["bytes"] and sha256_of_file(shard) == note["sha256"]
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
     return note if same else None
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import array
 import dataclasses
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from landmarks_tf.records import ShardWriter, encode_example, sha256_of_file, shard_name
 from tfrecords_tools.images import BadImageError, Reencoding, load_image
@@ -55,14 +58,14 @@ def write_shard(
         tick: called after each image.
 
     Returns:
-        a note of JSON values: `name`, `bytes`, `sha256` of the file, `rows` and `offsets` of the
-        records in it, `skipped`: [row, reason] of the images left out.
+        a note: `name`, `bytes` and `sha256` of the file, `first` and `last` row of the plan,
+        `skipped`: [row, reason] of those left out, `offsets`: (n,) int64 of the others.
 
     Raises:
         StoppedError: `stop` was set.
         OSError: the shard cannot be written, or the images' folder went away.
     """
-    rows, offsets, skipped = [], [], []
+    offsets, skipped = array.array("q"), []
     with ShardWriter(task.out / task.name) as writer:
         for row in task.rows:
             if stop.is_set():
@@ -73,16 +76,16 @@ def write_shard(
                 _check_folder_is_there(task.raw)
                 skipped.append([row, str(error)])
             else:
-                rows.append(row)
                 offsets.append(writer.write(record))
             tick()
     return {
         "name": task.name,
         "bytes": writer.num_bytes,
         "sha256": sha256_of_file(task.out / task.name),
-        "rows": rows,
-        "offsets": offsets,
+        "first": task.rows.start,
+        "last": task.rows.stop - 1,
         "skipped": skipped,
+        "offsets": np.array(offsets, np.int64),
     }
 
 
@@ -108,3 +111,9 @@ def _check_folder_is_there(raw: RawFolder) -> None:
     except OSError as error:
         reason = error.strerror
     raise OSError(f"the image folder {raw.images} went away during the conversion: {reason}")
+
+
+def written_rows(note: dict[str, Any]) -> np.ndarray:
+    """(n,) int64 rows of the plan that became the records of a shard, in order."""
+    rows = np.arange(note["first"], note["last"] + 1)
+    return np.setdiff1d(rows, [row for row, _ in note["skipped"]], assume_unique=True)
