@@ -48,14 +48,15 @@ def prepare(
         ValueError: an unknown policy or mode, an image size that is no positive whole number, or
             an image that is not (H, W, 3).
     """
-    stages = check_policy(policy)
+    chosen = stages(policy)
+    image = tf.convert_to_tensor(image)
     draws = tf.random.stateless_uniform((_NUM_DRAWS,), seed, alg="philox")
-    if stages.crop is not None:
-        image = stages.crop(image, draws)
+    if chosen.crop is not None:
+        image = chosen.crop(image, draws)
     image = image_ops.to_uint8(image_ops.resize(image, mode=mode, image_size=image_size))
-    if stages.retouch is not None:
+    if chosen.retouch is not None:
         shape = image.shape
-        image = image_ops.to_uint8(stages.retouch(tf.cast(image, tf.float32), draws, seed))
+        image = image_ops.to_uint8(chosen.retouch(tf.cast(image, tf.float32), draws, seed))
         image = tf.ensure_shape(image, shape)
     return image_ops.pad_to_square(image, image_size)
 
@@ -73,7 +74,7 @@ class Stages:
     retouch: Callable | None = None
 
 
-def check_policy(policy: str) -> Stages:
+def stages(policy: str) -> Stages:
     """The stages of the named policy.
 
     Raises:
@@ -165,14 +166,14 @@ def _s1(image: tf.Tensor, draws: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
 def _s2(image: tf.Tensor, draws: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     image = _flip(image, draws)
     branches = [
-        lambda: _torchvision_crop(image, draws),
+        lambda: random_resized_crop(image, draws),
         lambda: _torchvision_jitter(image, draws),
         lambda: _torchvision_affine(image, draws),
     ]
     return tf.switch_case(_whole_between(draws[_CHOICE], 0, 2), branches)
 
 
-def _torchvision_crop(image: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
+def random_resized_crop(image: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
     """RandomResizedCrop's defaults: 8-100 % of the area, 3:4 to 4:3, scaled back to the size.
 
     The first of ten tries that fits is taken; if none does, the largest middle part within the

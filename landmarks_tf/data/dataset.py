@@ -65,12 +65,12 @@ def make_dataset(
     """
     _check(index, plan)
     image_ops.check(mode, image_size)
-    augmentations.check_policy(augment)
+    augmentations.stages(augment)
     first, last = _range(plan, start_step, num_steps)
     shards = tf.constant(index.shards)
 
     def picture_and_label(shard, offset, label, row, sample):
-        record = parse_features(_read(shards[shard], offset))
+        record = parse_features(read_record(shards[shard], offset))
         image = augmentations.prepare(
             image_ops.decode(record["encoded"]),
             tf.stack([tf.constant(_as_int64(seed), tf.int64), sample]),
@@ -144,7 +144,7 @@ def _locate(index: RecordIndex, offset: int) -> str:
     for row in rows:
         shard = index.shards[int(index.shard[row])]
         try:
-            _read(tf.constant(shard), tf.constant(offset, tf.int64))
+            read_record(tf.constant(shard), tf.constant(offset, tf.int64))
         except tf.errors.OpError:
             return f"record {index.id[row].decode()} (byte {offset} of {shard})"
     return f"a record at byte {offset} of a shard of split {index.split!r}"
@@ -168,7 +168,7 @@ def _rows_of(index: RecordIndex, plan: Plan, step: tf.Tensor) -> tuple[tf.Tensor
     return tuple(tf.ensure_shape(column, (None,)) for column in columns)
 
 
-def _read(path: tf.Tensor, offset: tf.Tensor) -> tf.Tensor:
+def read_record(path: tf.Tensor, offset: tf.Tensor) -> tf.Tensor:
     """The record whose frame begins at byte `offset` of a shard, () string; checksums verified."""
     records = tf.data.experimental.from_variant(
         tf.raw_ops.TFRecordDatasetV2(

@@ -157,6 +157,7 @@ def resize(image: tf.Tensor, *, mode: str, image_size: int) -> tf.Tensor:
             that is not (H, W, 3).
     """
     check(mode, image_size)
+    image = tf.convert_to_tensor(image)
     _check_image(image)
     return _RESIZERS[mode](image, image_size)
 
@@ -201,7 +202,7 @@ def _height_width(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _check_image(image: tf.Tensor) -> None:
-    shape = tf.TensorShape(image.shape)
+    shape = image.shape
     if not shape.is_compatible_with((None, None, 3)):
         raise ValueError(f"expected one RGB image of shape (H, W, 3), got shape {shape}")
 
