@@ -12,17 +12,24 @@ import pytest
 import tensorflow as tf
 
 from landmarks_tf.data.image_ops import prepare
-from landmarks_tf.export import ParityError, export_embedder, measure_parity, probe_images
+from landmarks_tf.export import (
+    ParityError,
+    export_embedder,
+    measure_parity,
+    probe_images,
+    zip_saved_model,
+)
 
 SIZE = 32
 FRAMES = [(40, 30), (32, 32), (7, 90), (1, 1)]
 
 # What Kaggle's machine does, and what it must refuse. It never imports Keras or this project.
 STRANGER = """
-import json, sys
+import json, sys, zipfile
 import numpy as np
 import tensorflow as tf
-model = tf.saved_model.load(sys.argv[1])
+zipfile.ZipFile(sys.argv[1]).extractall("unpacked")
+model = tf.saved_model.load("unpacked")
 assert not any(name.startswith("landmarks_tf") for name in sys.modules)
 signature = model.signatures["serving_default"]
 frames = np.load(sys.argv[2])
@@ -104,8 +111,10 @@ def frames():
 def stranger(exported, frames, tmp_path_factory):
     path = tmp_path_factory.mktemp("frames") / "frames.npz"
     np.savez(path, *frames)
+    archive = path.parent / "submission.zip"
+    zip_saved_model(exported[1], archive)
     done = subprocess.run(
-        [sys.executable, "-c", STRANGER, exported[1], path],
+        [sys.executable, "-c", STRANGER, archive, path],
         capture_output=True,
         text=True,
         cwd=path.parent,
@@ -161,6 +170,7 @@ def test_parity_sees_another_model_and_another_resizing(exported):
     resized = measure_parity(folder, embedder, images, image_size=SIZE, mode="squash")
     other = measure_parity(folder, build(Half(), seed=1), images, image_size=SIZE, mode="letterbox")
     assert same["max_abs"] < 1e-5
+    assert tf.config.experimental.tensor_float_32_execution_enabled()
     assert resized["max_abs"] > 1e-3
     assert other["max_abs"] > 1e-2
 
@@ -212,6 +222,11 @@ def test_wrong_size_mode_and_output_are_named(tmp_path):
     with pytest.raises(ValueError, match=r"output \(B, D\).*\(30, 30, 4\)"):
         export_embedder(maps, tmp_path / "model", image_size=SIZE, mode="letterbox")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_takes_no_files_is_an_os_error():
+    with pytest.raises(OSError, match="cannot write the SavedModel in /proc/self"):
+        export_embedder(build(), "/proc/self/model", image_size=SIZE, mode="letterbox")
 
 
 def test_a_mixed_precision_model_keeps_float32_outside(tmp_path):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,10 +85,12 @@ def measure_parity(
     loaded = tf.saved_model.load(str(saved_model_dir))
     describe = loaded.signatures["serving_default"]
     exported, reference = [], []
-    for image in images:
-        exported.append(describe(tf.constant(image))["global_descriptor"].numpy())
-        batch = tf.cast(prepare(image, mode=mode, image_size=image_size), tf.float32)[tf.newaxis]
-        reference.append(np.asarray(embedder(batch, training=False))[0])
+    with _full_float32():
+        for image in images:
+            exported.append(describe(tf.constant(image))["global_descriptor"].numpy())
+            batch = prepare(image, mode=mode, image_size=image_size)[tf.newaxis]
+            output = embedder(tf.cast(batch, tf.float32), training=False)[0]
+            reference.append(tf.cast(output, tf.float32).numpy())
     return compare_descriptors(np.array(exported), np.array(reference))
 
 
@@ -112,6 +115,19 @@ def compare_descriptors(exported: np.ndarray, reference: np.ndarray) -> dict[str
         "max_norm_error": float(np.abs(norms - 1).max()),
         **counts,
     }
+
+
+@contextmanager
+def _full_float32() -> Iterator[None]:
+    """Switches TF32 off: on a GPU its 10-bit products would hide a difference, or feign one."""
+    import tensorflow as tf
+
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    try:
+        yield
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(before)
 
 
 def default_tolerance(embedder: keras.Model) -> float:

@@ -85,6 +85,7 @@ def export_embedder(
         ValueError: unknown mode, an embedder of another input or output shape, Keras runs on
             another backend than TensorFlow.
         ParityError: the exported model differs from `embedder` by more than `tolerance`.
+        OSError: the files cannot be written.
     """
     path = Path(path)
     if path.exists() and not overwrite:
@@ -135,7 +136,10 @@ def _save(embedder: keras.Model, folder: Path, image_size: int, mode: str) -> No
     # The variables alone, not the Keras model: its own functions would be traced and saved as well,
     # and loading them would need Keras.
     module.weights = [variable.value for variable in embedder.variables]
-    tf.saved_model.save(module, str(folder), signatures={SIGNATURE: signature})
+    try:
+        tf.saved_model.save(module, str(folder), signatures={SIGNATURE: signature})
+    except tf.errors.OpError as error:  # a full disk or a read-only folder; it is no OSError
+        raise OSError(f"cannot write the SavedModel in {folder.parent}: {error.message}") from error
 
 
 def _publish(scratch: Path, path: Path, report: ExportReport) -> None:
