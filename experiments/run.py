@@ -30,7 +30,7 @@ STAGES = ("prepare", "train", "evaluate", "index", "export", "report")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, run, and turn every user's mistake into a message and an exit code."""
     options = _parser().parse_args(arguments)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         return _dispatch(options)
     except UnknownSettingError as error:

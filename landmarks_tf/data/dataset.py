@@ -186,7 +186,7 @@ def _check_labels(split: str, labels, expected, rows) -> tf.Operation:
             [
                 f"{_MISMATCH} record ",
                 tf.strings.as_string(rows[first]),
-                f" of split {split!r} says class ",
+                f" of split {split} says class ",
                 tf.strings.as_string(labels[first]),
                 ", the index side-car says ",
                 tf.strings.as_string(expected[first]),
