@@ -7,7 +7,7 @@ camera position needs one walk and no depth buffer.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -22,7 +22,7 @@ _ON, _FRONT, _BACK, _SPLIT = 0, 1, 2, 3
 class _Node:
     normal: Point
     offset: float
-    pieces: list[int]
+    pieces: list[int] = field(default_factory=list)
     front: int = -1
     back: int = -1
 
@@ -48,36 +48,56 @@ class Tree:
         self._normals = np.array([n.normal for n in self._nodes], np.float64).reshape(-1, 3)
         self._offsets = np.array([n.offset for n in self._nodes], np.float64)
 
-    def order(self, eye: Point, direction: Point | None = None) -> list[int]:
+    def cell(self, point: Point) -> int:
+        """Key of the cell that holds a point, for things that have no faces in the tree."""
+        node, side = self._root, 0
+        key = -1
+        while node != -1:
+            here = self._nodes[node]
+            n = here.normal
+            side = n[0] * point[0] + n[1] * point[1] + n[2] * point[2] > here.offset
+            key = 2 * node + side
+            node = here.front if side else here.back
+        return key
+
+    def order(self, eye: Point | None, towards: Point, cells: dict[int, list[int]]) -> list[int]:
         """Numbers of all pieces, back to front.
 
         Args:
-            eye: position of the camera.
-            direction: unit vector towards the viewer; then the view is parallel and `eye` unused.
+            eye: position of the camera, or None for a parallel view.
+            towards: unit vector towards the viewer (used for a parallel view only).
+            cells: key of a cell -> numbers (< 0) to be listed where that cell's turn comes.
         """
         n = self._normals
-        if direction is None:
+        if eye is not None:
             side = n[:, 0] * eye[0] + n[:, 1] * eye[1] + n[:, 2] * eye[2] - self._offsets
         else:
-            side = n[:, 0] * direction[0] + n[:, 1] * direction[1] + n[:, 2] * direction[2]
+            side = n[:, 0] * towards[0] + n[:, 1] * towards[1] + n[:, 2] * towards[2]
         in_front = (side > 0).tolist()
         result: list[int] = []
         nodes = self._nodes
-        stack: list[int] = [self._root]  # >= 0: visit subtree, < -1: emit node ~(-value - 2)
+        if not nodes:
+            return list(cells.get(-1, ()))
+        # Entries: (node, -1) walk it, (node, 2) list its pieces, (node, side) list that side's cell.
+        stack = [(self._root, -1)]
         while stack:
-            item = stack.pop()
-            if item == -1:
+            number, what = stack.pop()
+            node = nodes[number]
+            if what == 2:
+                result += node.pieces
                 continue
-            if item < -1:
-                result += nodes[-item - 2].pieces
+            if what >= 0:
+                result += cells[2 * number + what]
                 continue
-            node = nodes[item]
-            near, far = (node.front, node.back) if in_front[item] else (node.back, node.front)
-            if near != -1:
-                stack.append(near)
-            stack.append(-item - 2)
-            if far != -1:
-                stack.append(far)
+            near = in_front[number]
+            for side_of, then in ((near, None), (not near, 2)):
+                child = node.front if side_of else node.back
+                if then is not None:
+                    stack.append((number, then))
+                if child != -1:
+                    stack.append((child, -1))
+                elif 2 * number + side_of in cells:
+                    stack.append((number, int(side_of)))
         return result
 
     def _build(self, faces: list[Face], pieces: list) -> int:
@@ -92,7 +112,7 @@ class Tree:
             starts = np.cumsum([0] + [len(pts) for _, pts in group[:-1]])
             chosen, low, high, distance = _choose_plane(faces, group, points, starts)
             face = faces[group[chosen][0]]
-            node = _Node(face.normal, face.offset, [])
+            node = _Node(face.normal, face.offset)
             number = len(self._nodes)
             self._nodes.append(node)
             if parent == -1:

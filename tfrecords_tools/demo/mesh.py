@@ -45,13 +45,20 @@ class Face:
 
 
 @dataclass(slots=True)
-class Blob:
-    """A ball of foliage or the like, drawn as a disc that faces the camera."""
+class Sprite:
+    """Flat shapes that always face the viewer: foliage, people, lamps.
 
-    centre: Point
-    radius: float
-    material: str
-    landmark: bool = False
+    Attributes:
+        anchor: world position.
+        shapes: each (tint, coordinates) with the tint an sRGB colour 0..255 and the coordinates,
+            metres right and up of the anchor, either a polygon ((x, y), ...) or an ellipse
+            (centre x, centre y, radius x, radius y).
+        light: light of its own, 0..1 (lamps at night).
+    """
+
+    anchor: Point
+    shapes: tuple[tuple[tuple[float, float, float], tuple], ...]
+    light: float = 0.0
 
 
 def _subtract(a: Point, b: Point) -> Point:
@@ -87,7 +94,7 @@ class Builder:
 
     def __init__(self, landmark: bool = True) -> None:
         self.faces: list[Face] = []
-        self.blobs: list[Blob] = []
+        self.sprites: list[Sprite] = []
         self.landmark = landmark
         self._x = self._y = self._z = 0.0
         self._cos, self._sin = 1.0, 0.0
@@ -96,7 +103,7 @@ class Builder:
     def at(self, x: float = 0.0, y: float = 0.0, z: float = 0.0, yaw: float = 0.0) -> Builder:
         """A builder at (x, y, z) of this frame, turned by `yaw` radians counter-clockwise."""
         other = Builder(self.landmark)
-        other.faces, other.blobs = self.faces, self.blobs
+        other.faces, other.sprites = self.faces, self.sprites
         other._x, other._y, other._z = self.world((x, y, z))
         other._yaw = self._yaw + yaw
         other._cos, other._sin = math.cos(other._yaw), math.sin(other._yaw)
@@ -123,6 +130,7 @@ class Builder:
         material: str,
         *,
         wall: tuple[float, float, float] | None = None,
+        frame: tuple[Point, Point] | None = None,
         round_axis: bool = False,
         two_sided: bool = False,
     ) -> None:
@@ -133,12 +141,19 @@ class Builder:
             material: key of the material table.
             wall: (u of the first corner, width, height) of the wall that this is a piece of;
                 default: the polygon is a wall of its own.
+            frame: (origin, direction of the u axis) of the surface coordinates; default: the first
+                corner, moved by the start of `wall`, and the first edge.
             round_axis: part of a round body about the vertical axis of this frame.
             two_sided: visible from both sides.
         """
         corners = [self.world(p) for p in points]
-        along = unit(_subtract(corners[1], corners[0]))
         normal = _newell(corners)
+        if frame is None:
+            along = unit(_subtract(corners[1], corners[0]))
+        else:
+            start = self.world(frame[0])
+            ahead = self.world(tuple(a + d for a, d in zip(*frame, strict=True)))
+            along = unit(_subtract(ahead, start))
         up = cross(normal, along)
         width = math.dist(corners[0], corners[1])
         height = max(dot(_subtract(c, corners[0]), up) for c in corners)
@@ -146,6 +161,8 @@ class Builder:
         if wall is not None:
             start, width, height = wall
             origin = tuple(o - start * a for o, a in zip(origin, along, strict=True))
+        if frame is not None:
+            origin = self.world(frame[0])
         self.faces.append(
             Face(
                 points=tuple(corners),
@@ -163,8 +180,9 @@ class Builder:
             )
         )
 
-    def blob(self, centre: Point, radius: float, material: str) -> None:
-        self.blobs.append(Blob(self.world(centre), radius, material, self.landmark))
+    def sprite(self, sprite: Sprite) -> None:
+        """Adds a sprite whose anchor is given in this frame."""
+        self.sprites.append(replace(sprite, anchor=self.world(sprite.anchor)))
 
     # Solids
 
@@ -213,18 +231,18 @@ class Builder:
         """
         angles = [turn + 2 * math.pi * k / sides for k in range(sides)]
         ring = [(math.cos(a), math.sin(a) * squash) for a in angles]
+        chords = [math.dist(ring[k], ring[(k + 1) % sides]) for k in range(sides)]
+        starts = [sum(chords[:k]) for k in range(sides)]
         for level, ((r0, z0), (r1, z1)) in enumerate(pairwise(profile)):
             name = material if isinstance(material, str) else material[level]
             widest = max(r0, r1)
-            chord = 2 * widest * math.sin(math.pi / sides)
             slope = math.hypot(r1 - r0, z1 - z0)
             for k in range(sides):
                 (ax, ay), (bx, by) = ring[k], ring[(k + 1) % sides]
                 low_a, low_b = (ax * r0, ay * r0, z0), (bx * r0, by * r0, z0)
                 high_a, high_b = (ax * r1, ay * r1, z1), (bx * r1, by * r1, z1)
-                wall = (k * chord, chord * sides, slope)
+                wall = (starts[k] * widest, sum(chords) * widest, slope)
                 if r0 < 1e-6:
-                    corners = [high_b, high_a, low_a]
                     corners = [low_a, high_b, high_a]
                 elif r1 < 1e-6:
                     corners = [low_a, low_b, high_a]
@@ -273,15 +291,19 @@ class Builder:
             self.face([low[i], low[j], high[j], high[i]], roof)
         self.face(high, top or roof)
 
-    def beam(self, a: Point, b: Point, thickness: float, material: str, sides: int = 2) -> None:
-        """A thin bar from a to b: crossed strips (2) that are visible from every side."""
+    def beam(
+        self, a: Point, b: Point, thickness: float, material: str, plane: Point | None = None
+    ) -> None:
+        """A thin bar from a to b: a strip in the plane with normal `plane`, or two crossed ones."""
         direction = unit(_subtract(b, a))
-        helper = (0.0, 0.0, 1.0) if abs(direction[2]) < 0.9 else (1.0, 0.0, 0.0)
-        one = unit(cross(direction, helper))
-        two = cross(direction, one)
-        half = thickness / 2
-        for side in (one, two)[:sides]:
-            s = tuple(half * c for c in side)
+        if plane is not None:
+            sides = [unit(cross(direction, plane))]
+        else:
+            helper = (0.0, 0.0, 1.0) if abs(direction[2]) < 0.9 else (1.0, 0.0, 0.0)
+            one = unit(cross(direction, helper))
+            sides = [one, cross(direction, one)]
+        for side in sides:
+            s = tuple(thickness / 2 * c for c in side)
             corners = [
                 _subtract(a, s),
                 _subtract(b, s),
@@ -299,13 +321,3 @@ def _newell(points: list[Point]) -> Point:
         y += (az - bz) * (ax + bx)
         z += (ax - bx) * (ay + by)
     return unit((x, y, z))
-
-
-def turned(face: Face) -> Face:
-    """The same polygon seen from behind."""
-    return replace(
-        face,
-        points=face.points[::-1],
-        normal=tuple(-c for c in face.normal),
-        offset=-face.offset,
-    )
