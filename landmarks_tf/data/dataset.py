@@ -133,20 +133,22 @@ def _explain(index: RecordIndex, error: tf.errors.OpError) -> str | None:
         return f"{_locate(index, int(damaged[2]))} is {damaged[1]}: its checksum does not fit"
     if "Dataset was empty" in text:
         return f"a shard of split {index.split!r} ends before a record that the index lists"
-    if re.search(r"node (\w+/)*Decode(Jpeg|Image)", text):
+    if re.search(r"Decode(Jpeg|Image)", text):
         return f"a picture of split {index.split!r} does not decode"
     return None
 
 
 def _locate(index: RecordIndex, offset: int) -> str:
-    """Names the record at a byte offset; of several shards with one there, the one that fails."""
-    rows = np.flatnonzero(index.offset == offset)
-    for row in rows:
-        shard = index.shards[int(index.shard[row])]
+    """Names the record that fails at a byte offset, which several shards may have.
+
+    TensorFlow gives the offset of the frame or that of the record in it, 12 bytes further on.
+    """
+    for row in np.flatnonzero(np.isin(index.offset, (offset, offset - 12))):
+        shard, start = index.shards[int(index.shard[row])], int(index.offset[row])
         try:
-            read_record(tf.constant(shard), tf.constant(offset, tf.int64))
+            read_record(tf.constant(shard), tf.constant(start, tf.int64))
         except tf.errors.OpError:
-            return f"record {index.id[row].decode()} (byte {offset} of {shard})"
+            return f"record {index.id[row].decode()} (byte {start} of {shard})"
     return f"a record at byte {offset} of a shard of split {index.split!r}"
 
 
