@@ -144,7 +144,7 @@ def _decode_with_pillow(data: bytes) -> tuple[str, int, int]:
     except MemoryError:
         raise
     except Exception as error:  # damaged bytes make decoders fail in any way at all
-        kind = "truncated" if "truncated" in str(error) else "undecodable"
+        kind = "truncated" if "truncated" in str(error).lower() else "undecodable"
         raise BadImageError(f"{kind}: {error}") from None
 
 

@@ -227,9 +227,9 @@ def _nothing_left(options: ConvertOptions, counts: dict[str, int]) -> str:
     if options.split == "train" and not counts["images_listed"]:
         return (
             f"no class has {options.min_images_per_class} images: --min-images-per-class leaves "
-            f"none of the {counts['classes listed']} classes listed"
+            f"none of the {counts['classes_listed']} classes listed"
         )
     return (
-        f"none of the {counts['images listed']} images listed for split {options.split!r} has a "
+        f"none of the {counts['images_listed']} images listed for split {options.split!r} has a "
         f"file {options.split}/a/b/c/<id>.jpg: download and extract the images first"
     )

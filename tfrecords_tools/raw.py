@@ -6,7 +6,6 @@ of the id, with the CSVs at the root or, as DELF's downloader leaves them, insid
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import os
 import re
@@ -14,12 +13,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from landmarks_tf.records import sha256_of_file
 from tfrecords_tools.options import SPLITS
+from tfrecords_tools.tables import (
+    MAX_ID_CHARACTERS,
+    RawFolderError,
+    read_clean,
+    read_ids,
+    read_train,
+    some_ids,
+)
 
-MAX_ID_CHARACTERS = 16
 METADATA_FILES = (
     "train_clean.csv",
     "train_label_to_category.csv",
@@ -29,11 +34,6 @@ METADATA_FILES = (
     "recognition_solution_v2.1.csv",
 )
 _IMAGE_NAME = re.compile(rb"([A-Za-z0-9_-]{3,16})\.jpg")
-_UTF8_MARK = b"\xef\xbb\xbf"
-
-
-class RawFolderError(ValueError):
-    """The folder is not laid out as GLDv2, or one of its CSVs is not what it should be."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -123,7 +123,7 @@ class RawFolder:
             if not len(files):
                 raise RawFolderError(self._not_gldv2())
             return Listing(files, None, {}, {}, files)
-        ids = _ids(_read(path, ["id"])["id"], path)
+        ids = read_ids(path)
         return Listing(ids, None, {path.name: sha256_of_file(path)}, {path.name: len(ids)}, ids)
 
     def _train_listing(self, clean: bool | None) -> Listing:
@@ -133,12 +133,11 @@ class RawFolder:
                 f"{self.root} has no train_clean.csv; without it use --no-clean, which takes "
                 "every image of train.csv"
             )
-        table = _read(path, ["id", "landmark_id"])
-        ids, labels = _ids(table["id"], path), _landmark_ids(table["landmark_id"], path)
+        ids, labels = read_train(path)
         sources, counts = {path.name: sha256_of_file(path)}, {path.name: len(ids)}
         if clean is False or clean_path is None:
             return Listing(ids, labels, sources, counts, ids)
-        clean_ids, clean_labels = _read_clean(clean_path)
+        clean_ids, clean_labels = read_clean(clean_path)
         _check_clean(clean_ids, clean_labels, ids, labels, clean_path)
         sources[clean_path.name] = sha256_of_file(clean_path)
         counts[clean_path.name] = len(clean_ids)
@@ -174,77 +173,6 @@ def _leaf_folders(folder: bytes, prefix: bytes = b"") -> Iterator[tuple[bytes, b
         yield from _leaf_folders(path, prefix + name)
 
 
-def _read(path: Path, columns: list[str]) -> pd.DataFrame:
-    """Reads columns as text; latin-1 lets any byte through in the columns not asked for."""
-    with path.open("rb") as stream:
-        if stream.read(3) != _UTF8_MARK:
-            stream.seek(0)
-        start = stream.tell()
-        header = stream.readline().decode("latin-1")
-        found = next(csv.reader([header.strip()]), [])
-        missing = [column for column in columns if column not in found]
-        if missing:
-            raise RawFolderError(
-                f"{path} has no column {', '.join(missing)}: expected the columns "
-                f"{', '.join(columns)}, found {', '.join(map(repr, found)) or 'none'}"
-            )
-        stream.seek(start)
-        try:
-            return pd.read_csv(
-                stream, usecols=columns, dtype=str, encoding="latin-1", na_filter=False
-            )
-        except ValueError as error:
-            raise RawFolderError(f"{path} cannot be read as CSV: {error}") from None
-
-
-def _ids(column: pd.Series, path: Path) -> np.ndarray:
-    """Checks ids (ASCII letters, digits, - and _, 3 to 16 of them, unique); (N,) S16."""
-    good = column.str.fullmatch(r"[A-Za-z0-9_-]{3,16}").to_numpy(bool)
-    if not good.all():
-        row = int(np.flatnonzero(~good)[0])
-        raise RawFolderError(
-            f"{path}, row {row + 1}: an image id is 3 to {MAX_ID_CHARACTERS} ASCII letters and "
-            f"digits (16 hexadecimal ones in GLDv2), found {column.iloc[row][:40]!r}; "
-            f"{int((~good).sum())} id(s) of this file are wrong"
-        )
-    ids = column.to_numpy(f"S{MAX_ID_CHARACTERS}")
-    unique, counts = np.unique(ids, return_counts=True)
-    if len(unique) != len(ids):
-        twice = unique[counts > 1]
-        raise RawFolderError(
-            f"{path} names {len(twice)} image id(s) more than once: {_some(twice)}; "
-            "each image may be listed once"
-        )
-    return ids
-
-
-def _landmark_ids(column: pd.Series, path: Path) -> np.ndarray:
-    good = column.str.fullmatch(r"[0-9]{1,9}").to_numpy(bool)
-    if not good.all():
-        row = int(np.flatnonzero(~good)[0])
-        raise RawFolderError(
-            f"{path}, row {row + 1}: landmark_id is a whole number from 0 to 999999999, found "
-            f"{str(column.iloc[row])[:40]!r}; {int((~good).sum())} value(s) of this file are wrong"
-        )
-    return column.to_numpy(np.int64)
-
-
-def _read_clean(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """train_clean.csv as one row an image: ids (N,) S16 and landmark ids (N,) int64."""
-    table = _read(path, ["landmark_id", "images"])
-    landmarks = _landmark_ids(table["landmark_id"], path)
-    if len(np.unique(landmarks)) != len(landmarks):
-        unique, counts = np.unique(landmarks, return_counts=True)
-        raise RawFolderError(
-            f"{path} has more than one row for landmark_id {unique[counts > 1][0]}: "
-            "all images of a class stand in one row"
-        )
-    lists = [images.split() for images in table["images"]]
-    flat = pd.Series([image for images in lists for image in images], dtype=str)
-    sizes = [len(images) for images in lists]
-    return _ids(flat, path), np.repeat(landmarks, sizes)
-
-
 def _check_clean(
     clean_ids: np.ndarray,
     clean_landmarks: np.ndarray,
@@ -257,7 +185,7 @@ def _check_clean(
     if not known.all():
         raise RawFolderError(
             f"{path} lists {int((~known).sum())} image(s) that train.csv does not know: "
-            f"{_some(clean_ids[~known])}; the two files must be of the same edition of GLDv2"
+            f"{some_ids(clean_ids[~known])}; the two files must be of the same edition of GLDv2"
         )
     order = np.argsort(ids)
     listed = landmarks[order[np.searchsorted(ids, clean_ids, sorter=order)]]
@@ -269,8 +197,3 @@ def _check_clean(
             f"{clean_ids[first].decode()}: {clean_landmarks[first]} and {listed[first]}; "
             "the two files must be of the same edition of GLDv2"
         )
-
-
-def _some(ids: np.ndarray) -> str:
-    names = ", ".join(image_id.decode() for image_id in ids[:3])
-    return names + (", ..." if len(ids) > 3 else "")
