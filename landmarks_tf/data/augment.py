@@ -111,7 +111,7 @@ def _whole_between(draw: tf.Tensor, low: tf.Tensor, high: tf.Tensor) -> tf.Tenso
 
 
 def _flip(image: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
-    return tf.where(draws[_FLIP] < 0.5, tf.reverse(image, [1]), image)
+    return tf.cond(draws[_FLIP] < 0.5, lambda: tf.reverse(image, [1]), lambda: image)
 
 
 # flip_jitter --------------------------------------------------------------------------------------
