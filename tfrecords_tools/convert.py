@@ -23,7 +23,7 @@ from tfrecords_tools.finish import copy_metadata, finish_split, summary, write_l
 from tfrecords_tools.images import Reencoding, strict_decoding
 from tfrecords_tools.options import ConvertOptions, options_from
 from tfrecords_tools.options import add_arguments as add_arguments
-from tfrecords_tools.plan import Plan, make_plan
+from tfrecords_tools.plan import Plan, SplitPlan, make_plan
 from tfrecords_tools.raw import RawFolder
 from tfrecords_tools.shards import ShardTask, write_shard
 
@@ -108,24 +108,22 @@ def _write(job: Conversion) -> list[Manifest]:
     copy_metadata(job.raw, job.out)
     if job.plan.classes is not None:
         write_label_map(job.out, job.plan.classes)
-    notes = _write_shards(job)
-    manifests = []
-    for split in job.plan.splits:
-        if split.split in list_splits(job.out):  # killed between the two manifests of train
-            manifests.append(Manifest.load(job.out, split.split))
-            continue
+    # A run that was killed between the two manifests of train left one of them.
+    left = [split for split in job.plan.splits if split.split not in list_splits(job.out)]
+    notes = _write_shards(job, left)
+    for split in left:
         names = [shard_name(split.split, i, split.num_shards) for i in range(split.num_shards)]
         ordered = [notes[name] for name in names]
-        manifests.append(finish_split(job.out, job.options.split, job.plan, split, ordered))
+        finish_split(job.out, job.options.split, job.plan, split, ordered)
     resume.finish(job.out, job.group)
-    return manifests
+    return [Manifest.load(job.out, split.split) for split in job.plan.splits]
 
 
-def _write_shards(job: Conversion) -> dict[str, dict[str, Any]]:
+def _write_shards(job: Conversion, splits: list[SplitPlan]) -> dict[str, dict[str, Any]]:
     """Writes the shards that are not there yet; returns the notes of all, by shard name."""
     tasks = [
         ShardTask(job.raw, job.out, split, shard, _reencoding(job.options))
-        for split in job.plan.splits
+        for split in splits
         for shard in range(split.num_shards)
     ]
     found = {task.name: resume.load_note(job.out, job.group, task.name) for task in tasks}

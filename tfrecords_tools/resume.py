@@ -138,14 +138,12 @@ def _begun_plan(out: Path, group: str) -> dict[str, Any] | None:
 
 def _refuse_differences(out: Path, there: dict[str, Any], asked: dict[str, Any]) -> None:
     found: dict[str, list[str]] = {}  # difference -> the splits that have it
-    for split in sorted(there.keys() | asked.keys()):
+    for split, parameters in sorted(there.items()):
         if split not in asked:
             found[f"there are records of {split}, none are asked for"] = []
-        elif split not in there:
-            found[f"{split} is asked for, but not part of the conversion there"] = []
-        else:
-            for difference in _differences(there[split], asked[split]):
-                found.setdefault(difference, []).append(split)
+            continue
+        for difference in _differences(parameters, asked[split]):
+            found.setdefault(difference, []).append(split)
     if found:
         lines = (
             f"  {difference}" + (f" ({', '.join(splits)})" if splits else "")
