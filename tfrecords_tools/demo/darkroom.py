@@ -29,10 +29,10 @@ def _tone_curve() -> np.ndarray:
 def develop(rng: np.random.Generator, light: np.ndarray, condition: Light) -> Image.Image:
     """(H, W, 3) linear light -> RGB picture, with exposure and white balance of this shot."""
     mean = _mean(light)
-    wanted = {"night": 0.16, "dusk": 0.22}.get(condition.name, 0.36)
+    wanted = {"night": 0.10, "dusk": 0.20}.get(condition.name, 0.36)
     # The camera half corrects for a dark or bright motif; the person adds an error of their own.
     exposure = math.sqrt(wanted / max(mean, 0.02)) * 2.0 ** rng.normal(0, 0.28)
-    exposure = min(exposure, 3.5)
+    exposure = min(exposure, 2.2)
     warm, tint = rng.normal(0, 0.06), rng.normal(0, 0.025)
     if rng.random() < 0.08:
         warm += rng.choice([-0.16, 0.16])

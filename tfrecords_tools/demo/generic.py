@@ -5,14 +5,43 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
+from tfrecords_tools.demo import rooms, still_life
+from tfrecords_tools.demo.darkroom import develop, finish
+from tfrecords_tools.demo.light import indoors
 from tfrecords_tools.demo.scenes import ordinary_scene
+from tfrecords_tools.demo.shade import Picture3d
+from tfrecords_tools.demo.shoot import SUPERSAMPLING, photograph
 
-_KINDS = ("street", "house", "landscape")
+# Kind of picture -> weight.
+_KINDS = {
+    "street": 0.16,
+    "house": 0.14,
+    "landscape": 0.14,
+    "room": 0.14,
+    "portrait": 0.12,
+    "flowers": 0.10,
+    "food": 0.08,
+    "animal": 0.07,
+    "page": 0.05,
+}
 
 
 def take_generic(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
     """A random picture without a landmark, (width, height) = size."""
-    from tfrecords_tools.demo.studio import photograph
-
-    kind = _KINDS[int(rng.integers(len(_KINDS)))]
-    return photograph(rng, ordinary_scene(rng, kind), size, (0.0, 0.0, 0.0))
+    draw, kind = rng.random(), "street"
+    for name, weight in _KINDS.items():
+        if draw < weight:
+            kind = name
+            break
+        draw -= weight
+    if kind in ("street", "house", "landscape"):
+        return photograph(rng, ordinary_scene(rng, kind), size, (0.0, 0.0, 0.0))
+    large = tuple(round(SUPERSAMPLING * side) for side in size)
+    light = indoors(rng)
+    if kind == "room":
+        scene = rooms.furnished_room(rng)
+        shot = Picture3d(scene, rooms.view_of(rng, scene, *large), light, [])
+        image = develop(rng, shot.rgb, light)
+    else:
+        image = still_life.PAINTERS[kind](rng, large)
+    return finish(rng, image.resize(size, Image.BOX), light)

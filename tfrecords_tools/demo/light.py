@@ -176,8 +176,8 @@ def _night(rng, flood) -> Light:
         sun_colour=(0.0, 0.0, 0.0),
         ambient=(0.040, 0.046, 0.075),
         bounce=(0.030, 0.024, 0.016),
-        zenith=(0.003, 0.005, 0.014),
-        horizon=(0.035, 0.030, 0.040),
+        zenith=(0.002, 0.003, 0.009),
+        horizon=(0.018, 0.017, 0.026),
         clouds=0.0,
         fog=5000.0,
         lit_share=0.40,
@@ -218,3 +218,19 @@ _CONDITION_LIGHTS = {
     "rain": _rain,
     "snow": _snow,
 }
+
+
+def indoors(rng: np.random.Generator) -> Light:
+    """Light of a room or a table."""
+    warm = rng.uniform(0, 0.18)
+    return Light(
+        "indoors",
+        _UP,
+        sun_colour=(0.0, 0.0, 0.0),
+        ambient=(0.62 + warm, 0.60, 0.58 - warm),
+        bounce=(0.40 + warm, 0.38, 0.34 - warm),
+        zenith=(0.6, 0.7, 0.9),
+        horizon=(0.8, 0.85, 0.9),
+        clouds=0.0,
+        fog=4000.0,
+    )

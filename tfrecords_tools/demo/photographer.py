@@ -51,7 +51,8 @@ def choose_view(rng: np.random.Generator, stage: Stage, width: int, height: int)
     eye = (x, y, _eye_height(rng, stage))
     fill = rng.uniform(0.28, 0.5) if far else rng.uniform(0.62, 1.12)
     middle = stage.height * rng.uniform(0.38, 0.5)
-    field = _field_for(stage, distance, fill, width, height)
+    crop = 0.0 if far else rng.uniform(0, 0.55)
+    field = _field_for(stage, distance, fill, crop, width, height)
     # Off the centre of the frame, as far as the motif leaves room.
     slack = max(0.0, 1.15 - fill) * 0.32
     spread = distance * math.tan(field / 2)
@@ -87,12 +88,18 @@ def _roll(rng: np.random.Generator) -> float:
     return math.radians(rng.normal(0, 1.2) if rng.random() < 0.92 else rng.uniform(-7, 7))
 
 
-def _field_for(stage: Stage, distance: float, fill: float, width: int, height: int) -> float:
-    """Field of view of the longer side at which the landmark fills `fill` of the frame."""
-    across = 2 * stage.radius / fill
-    tall = stage.height / fill
+def _field_for(
+    stage: Stage, distance: float, fill: float, crop: float, width: int, height: int
+) -> float:
+    """Field of view of the longer side at which the landmark fills `fill` of the frame.
+
+    `crop` 0: all of it is inside; 1: it fills both sides of the frame and is cut off on one.
+    """
     longer = max(width, height)
-    needed = max(across * longer / width, tall * longer / height)
+    across = 2 * stage.radius / fill * longer / width
+    tall = stage.height / fill * longer / height
+    needed = max(across, tall)
+    needed += crop * (min(across, tall) - needed)
     return min(_WIDEST, max(_NARROWEST, 2 * math.atan(needed / 2 / distance)))
 
 
@@ -125,7 +132,7 @@ def choose_occluders(rng: np.random.Generator, scene: Scene, view: View) -> list
                 found.append(sprites.person(rng, anchor))
     if rng.random() < 0.12:
         for _ in range(int(rng.integers(1, 4))):
-            anchor = _on_the_way(rng, scene, view, 0.3, 0.8)
+            anchor = _on_the_way(rng, scene, view, 0.3, 0.8, nearest=12.0)
             if anchor is not None:
                 found.append(sprites.car(rng, anchor))
     if rng.random() < 0.06:
@@ -133,7 +140,7 @@ def choose_occluders(rng: np.random.Generator, scene: Scene, view: View) -> list
         if anchor is not None:
             found.append(sprites.pole(rng, anchor))
     if rng.random() < 0.10:
-        anchor = _on_the_way(rng, scene, view, 0.35, 0.75)
+        anchor = _on_the_way(rng, scene, view, 0.35, 0.75, nearest=14.0)
         if anchor is not None:
             species = sprites.TREES[int(rng.integers(len(sprites.TREES)))]
             found.append(sprites.tree(rng, anchor, rng.uniform(4, 8), species))
@@ -147,11 +154,18 @@ def choose_occluders(rng: np.random.Generator, scene: Scene, view: View) -> list
 
 
 def _on_the_way(
-    rng: np.random.Generator, scene: Scene, view: View, low: float, high: float, spread: float = 0.8
+    rng: np.random.Generator,
+    scene: Scene,
+    view: View,
+    low: float,
+    high: float,
+    *,
+    spread: float = 0.8,
+    nearest: float = 3.5,
 ) -> Point | None:
     """A dry point on the ground that the camera sees, between it and the motif."""
     way = math.hypot(view.eye[0], view.eye[1]) - max(scene.stage.keep_out, scene.stage.radius)
-    depth = max(3.0, way * rng.uniform(low, high))
+    depth = max(nearest, way * rng.uniform(low, high))
     half = depth * view.width / 2 / view.scale
     aside = rng.uniform(-spread, spread) * half
     ahead = unit((view.forward[0], view.forward[1], 0.0))

@@ -9,11 +9,10 @@ from tfrecords_tools.demo.light import Light
 from tfrecords_tools.demo.mesh import Sprite, dot
 from tfrecords_tools.demo.raster import NOTHING, Canvas, draw_ids
 from tfrecords_tools.demo.scene import Scene
+from tfrecords_tools.demo.shadow import Shadow
 from tfrecords_tools.demo.textures import Surface, linear, noise, paint
-from tfrecords_tools.demo.view import View, along, sunlight
+from tfrecords_tools.demo.view import View
 
-_SHADOW_PIXELS = 320
-_SHADOW_BIAS = 0.3  # metres
 _FAR = np.float32(1e5)
 
 
@@ -36,11 +35,9 @@ class Picture3d:
         # Direction of the pixel: right * sx + up * sy + forward, depth 1.
         self._sx = (columns + np.float32(0.5 - view.width / 2)) / np.float32(view.scale)
         self._sy = (np.float32(view.height / 2 - 0.5) - rows) / np.float32(view.scale)
-        self._shadow = _Shadow(scene, light) if light.casts_shadows else None
+        self._shadow = Shadow(scene, light) if light.casts_shadows else None
         self._rgb = np.zeros((len(ids), 3), np.float32)
-        self._water = np.zeros(len(ids), bool)
-        nothing = np.flatnonzero(ids == NOTHING)
-        self._draw_backdrop(nothing)
+        self._draw_backdrop(ids == NOTHING)
         self._draw_faces(np.flatnonzero((ids >= 0) & (ids < self._count)), ids)
         self._draw_sprites(canvas, np.flatnonzero(ids >= self._count), ids)
         self.rgb = self._rgb.reshape(view.height, view.width, 3)
@@ -48,37 +45,56 @@ class Picture3d:
 
     # Sky and ground
 
-    def _direction(self, at: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        sx, sy, v = self._sx[at], self._sy[at], self._view
+    def _direction(self, sx: np.ndarray, sy: np.ndarray) -> tuple[np.ndarray, ...]:
+        """World direction (x, y, z), depth 1, of points on the image plane."""
+        v = self._view
         return tuple(
             sx * np.float32(v.right[i]) + sy * np.float32(v.up[i]) + np.float32(v.forward[i])
             for i in range(3)
         )
 
-    def _draw_backdrop(self, at: np.ndarray) -> None:
-        dx, dy, dz = self._direction(at)
-        above = dz > -1e-4
-        up = np.flatnonzero(above)
-        rgb = backdrop.sky(self._light, dx[up], dy[up], dz[up])
-        backdrop.hills(self._scene, self._light, dx[up], dy[up], dz[up], rgb)
-        self._rgb[at[up]] = rgb
-        down = np.flatnonzero(~above)
-        eye = self._view.eye
-        depth = np.float32(-eye[2]) / dz[down]
-        x = np.float32(eye[0]) + depth * dx[down]
-        y = np.float32(eye[1]) + depth * dy[down]
+    def _draw_backdrop(self, empty: np.ndarray) -> None:
+        """Sky and ground, one point for each 2 x 2 pixels: they have no sharp edges."""
+        view = self._view
+        height, width = (view.height + 1) // 2, (view.width + 1) // 2
+        padded = np.zeros((2 * height, 2 * width), bool)
+        padded[: view.height, : view.width] = empty.reshape(view.height, view.width)
+        blocks = padded.reshape(height, 2, width, 2)
+        wanted = np.flatnonzero(blocks.any(axis=(1, 3)))
+        rows, columns = np.divmod(wanted, width)
+        sx = (2 * columns + (1 - view.width / 2)) / view.scale
+        sy = ((view.height / 2 - 1) - 2 * rows) / view.scale
+        dx, dy, dz = self._direction(sx.astype(np.float32), sy.astype(np.float32))
+        rgb = np.zeros((height * width, 3), np.float32)
+        water = np.zeros(height * width, bool)
+        up = dz > -1e-4
+        above = backdrop.sky(self._light, dx[up], dy[up], dz[up])
+        backdrop.hills(self._scene, self._light, dx[up], dy[up], dz[up], above)
+        rgb[wanted[up]] = above
+        down = ~up
+        self._draw_ground(wanted[down], dx[down], dy[down], dz[down], rgb, water)
+        large = (slice(view.height), slice(view.width))
+        fine = rgb.reshape(height, width, 3).repeat(2, axis=0).repeat(2, axis=1)[large]
+        self._rgb[:] = fine.reshape(-1, 3)
+        fine_water = water.reshape(height, width).repeat(2, axis=0).repeat(2, axis=1)[large]
+        self._water = fine_water & empty.reshape(view.height, view.width)
+
+    def _draw_ground(self, at, dx, dy, dz, rgb: np.ndarray, water: np.ndarray) -> None:
+        """Paints the ground seen in directions (dx, dy, dz) into rows `at` of rgb and water."""
+        eye, light = self._view.eye, self._light
+        depth = np.float32(-eye[2]) / dz
+        x = np.float32(eye[0]) + depth * dx
+        y = np.float32(eye[1]) + depth * dy
         footprint = depth / np.float32(self._view.scale) * 3
-        light = self._light
         for kind, pick in backdrop.ground_kind(self._scene.ground, x, y):
             if not len(pick):
                 continue
             px, py = x[pick], y[pick]
-            rgb = backdrop.paint_ground(self._scene.ground, kind, px, py, footprint[pick])
-            water = kind == "water"
-            if light.snow and not water:
-                rgb += np.float32(0.9 * light.snow) * (np.float32(0.82) - rgb)
-            lamp = np.array(light.ambient, np.float32)
-            total = np.broadcast_to(lamp, rgb.shape).copy()
+            colour = backdrop.paint_ground(self._scene.ground, kind, px, py, footprint[pick])
+            is_water = kind == "water"
+            if light.snow and not is_water:
+                colour += np.float32(0.9 * light.snow) * (np.float32(0.82) - colour)
+            total = np.broadcast_to(np.array(light.ambient, np.float32), colour.shape).copy()
             if self._shadow is not None:
                 clear = self._shadow.clear(px, py, np.zeros_like(px))
                 total += clear[:, None] * (
@@ -88,10 +104,9 @@ class Picture3d:
                 # Light that spills from the floodlit landmark.
                 spill = np.float32(160) / (160 + px * px + py * py)
                 total += (np.float32(0.5) * spill)[:, None] * np.array(light.flood, np.float32)
-            pixels = at[down[pick]]
-            self._rgb[pixels] = self._in_air(rgb * total, depth[pick])
-            if water or light.wet:
-                self._water[pixels] = True
+            rgb[at[pick]] = self._in_air(colour * total, depth[pick])
+            if is_water or light.wet:
+                water[at[pick]] = True
 
     def _in_air(self, rgb: np.ndarray, depth: np.ndarray) -> np.ndarray:
         haze = (depth * depth / (depth * depth + np.float32(self._light.fog) ** 2))[:, None]
@@ -106,9 +121,7 @@ class Picture3d:
         distance = sum((a - b) ** 2 for a, b in zip(view.eye[:2], (0.0, 0.0), strict=True)) ** 0.5
         shift = view.scale * view.eye[2] / max(distance, 10.0)
         strength = self._light.wet * 0.5 if self._light.wet else 0.65
-        backdrop.mirror(
-            self.rgb, self._water.reshape(view.height, view.width), horizon, shift, strength
-        )
+        backdrop.mirror(self.rgb, self._water, horizon, shift, strength)
 
     # Faces
 
@@ -134,7 +147,7 @@ class Picture3d:
             face=_wall_numbers(scene)[face],
         )
         rgb, glow = self._paint(surface, scene.material_of[face])
-        dx, dy, dz = self._direction(at)
+        dx, dy, dz = self._direction(sx, sy)
         x, y, z = (np.float32(e) + depth * d for e, d in zip(view.eye, (dx, dy, dz), strict=True))
         light = self._light
         sunny, height = self._lambert(face, x, y, table)
@@ -142,12 +155,7 @@ class Picture3d:
             cover = np.float32(light.snow) * np.clip(height * 3 - 1, 0, 1)
             rgb += cover[:, None] * (np.float32(0.85) - rgb)
         near_ground = np.float32(0.72) + np.float32(0.28) * np.clip(z / 4, 0, 1)
-        total = (near_ground * (np.float32(0.5) + np.float32(0.5) * height))[:, None] * np.array(
-            light.ambient, np.float32
-        )
-        total += (np.float32(0.5) - np.float32(0.5) * height)[:, None] * np.array(
-            light.bounce, np.float32
-        )
+        total = self._ambient()[face] * near_ground[:, None]
         if self._shadow is not None:
             lit = np.flatnonzero(sunny > 0)
             clear = self._shadow.clear(x[lit], y[lit], z[lit])
@@ -170,6 +178,12 @@ class Picture3d:
                 self._scene.materials[name], part, self._light.lit_share
             )
         return rgb, glow
+
+    def _ambient(self) -> np.ndarray:
+        """(F, 3) light from the sky and from the ground on each face."""
+        up = (0.5 + 0.5 * self._scene.normal[:, 2:3]).astype(np.float32)
+        sky, ground = (np.array(c, np.float32) for c in (self._light.ambient, self._light.bounce))
+        return up * sky + (1 - up) * ground
 
     def _lambert(self, face, x, y, table) -> tuple[np.ndarray, np.ndarray]:
         """Cosine to the sun and z component of the normal; round bodies are smooth."""
@@ -247,44 +261,3 @@ def _view_table(scene: Scene, view: View) -> np.ndarray:
 def _wall_numbers(scene: Scene) -> np.ndarray:
     """The same number for all faces of a wall, so that its blocks and windows go on evenly."""
     return np.rint(scene.offset * 8).astype(np.int32).view(np.uint32)
-
-
-class _Shadow:
-    """Which points the sun reaches, from a picture taken by the sun."""
-
-    def __init__(self, scene: Scene, light: Light) -> None:
-        stage = scene.stage
-        radius = 1.25 * max(stage.radius, stage.height * 0.8) + 6
-        self._view = sunlight(light.sun, (0.0, 0.0, stage.height * 0.3), radius, _SHADOW_PIXELS)
-        canvas = draw_ids(scene, self._view, [])
-        self._ids = canvas.ids
-        view = self._view
-        base = dot(view.centre, view.forward)
-        normal = scene.normal
-        towards = np.array([along(view, tuple(n)) for n in normal]).reshape(-1, 3)
-        centre = normal[:, 0] * view.centre[0] + normal[:, 1] * view.centre[1]
-        centre = scene.offset - centre - normal[:, 2] * view.centre[2]
-        depth = np.where(np.abs(towards[:, 2]) < 1e-3, 1e-3, towards[:, 2])
-        rows = np.stack([centre / depth, -towards[:, 0] / depth, -towards[:, 1] / depth], axis=1)
-        flat = [(dot(sprite.anchor, view.forward) - base, 0.0, 0.0) for sprite, _ in canvas.shapes]
-        flat = np.array(flat, np.float64).reshape(-1, 3)
-        nothing = np.array([[1e6, 0.0, 0.0]])  # the last row: reached by the id NOTHING = -1
-        self._planes = np.concatenate([rows, flat, nothing]).astype(np.float32)
-
-    def clear(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
-        """(N,) float32: 1 where the sun shines, 0 in shadow."""
-        view = self._view
-        px, py, pz = (part - np.float32(c) for part, c in zip((x, y, z), view.centre, strict=True))
-        a, b, depth = (
-            px * np.float32(axis[0]) + py * np.float32(axis[1]) + pz * np.float32(axis[2])
-            for axis in (view.right, view.up, view.forward)
-        )
-        scale, half = np.float32(view.scale), np.float32(_SHADOW_PIXELS / 2)
-        column = (half + scale * a).astype(np.int32)
-        row = (half - scale * b).astype(np.int32)
-        last = _SHADOW_PIXELS - 1
-        inside = (column >= 0) & (column <= last) & (row >= 0) & (row <= last)
-        seen = self._ids[np.clip(row, 0, last), np.clip(column, 0, last)]
-        plane = self._planes[np.where(inside, seen, NOTHING)]
-        hit = plane[:, 0] + a * plane[:, 1] + b * plane[:, 2]
-        return (hit > depth - np.float32(_SHADOW_BIAS)).astype(np.float32)

@@ -40,14 +40,17 @@ def tree(rng: Rng, anchor: Point, height: float, species: str) -> Sprite:
     stem = (trunk, ((-0.03 * h, 0), (0.03 * h, 0), (0.02 * h, 0.5 * h), (-0.02 * h, 0.5 * h)))
     shapes = [stem]
     if species == "broad":
-        for k in range(13):
+        crown = []
+        for k in range(24):
             angle = k * 2.4
-            reach = 0.24 * h * math.sqrt((k + 0.5) / 13)
-            x = reach * math.cos(angle) * 1.15
-            y = 0.62 * h + reach * math.sin(angle) * 1.2
-            radius = h * rng.uniform(0.11, 0.17)
-            tone = 0.72 + 0.5 * (y / h) + rng.uniform(-0.1, 0.1)
-            shapes.append((_shade(leaf, tone), (x, y, radius, radius * 0.92)))
+            reach = 0.27 * h * math.sqrt((k + 0.5) / 24)
+            x = reach * math.cos(angle) * 1.1 + rng.uniform(-0.02, 0.02) * h
+            y = 0.64 * h + reach * math.sin(angle) * 1.15
+            radius = h * rng.uniform(0.06, 0.11)
+            tone = 0.55 + 0.62 * (y / h) - 0.25 * x / h + rng.uniform(-0.12, 0.12)
+            crown.append((_shade(leaf, tone), (x, y, radius, radius * rng.uniform(0.7, 1))))
+        middle = (_shade(leaf, 0.8), (0.0, 0.64 * h, 0.24 * h, 0.26 * h))
+        shapes += [middle, *sorted(crown, key=lambda shape: shape[1][1])]
     elif species == "conifer":
         for k in range(5):
             low, half = (0.1 + 0.17 * k) * h, (0.23 - 0.035 * k) * h
@@ -131,10 +134,10 @@ def car(rng: Rng, anchor: Point) -> Sprite:
 def lamp(anchor: Point, height: float) -> list[Sprite]:
     """A street lamp: the post, and its light."""
     post = Sprite(
-        anchor, (((52, 54, 56), ((-0.09, 0), (0.09, 0), (0.06, height), (-0.06, height))),)
+        anchor, (((52, 54, 56), ((-0.07, 0), (0.07, 0), (0.05, height), (-0.05, height))),)
     )
     head = (anchor[0], anchor[1], anchor[2] + height)
-    return [post, Sprite(head, (((230, 226, 210), (0.0, 0.1, 0.3, 0.36)),), light=1.0)]
+    return [post, Sprite(head, (((230, 226, 210), (0.0, 0.1, 0.17, 0.24)),), light=1.0)]
 
 
 def pole(rng: Rng, anchor: Point) -> Sprite:
@@ -157,11 +160,22 @@ def pole(rng: Rng, anchor: Point) -> Sprite:
 def branch(rng: Rng, anchor: Point, size: float) -> Sprite:
     """Leaves that hang into the picture."""
     leaf = (54 + rng.uniform(-10, 30), 90 + rng.uniform(-20, 20), 38)
+    wood = (66, 54, 44)
     shapes = []
-    for _ in range(26):
-        x, y = rng.normal(0, 0.42) * size, rng.normal(0, 0.28) * size
-        r = size * rng.uniform(0.05, 0.16)
-        shapes.append((_shade(leaf, rng.uniform(0.6, 1.2)), (x, y, r, r * rng.uniform(0.5, 1))))
+    for _ in range(6):
+        angle, length = rng.uniform(-2.6, -0.5), size * rng.uniform(0.5, 1.0)
+        tip = (length * math.cos(angle), length * math.sin(angle))
+        side = 0.012 * size
+        shapes.append((wood, ((-side, 0.3 * size), (side, 0.3 * size), tip)))
+        for k in range(9):
+            t = (k + 1) / 9
+            x = tip[0] * t + rng.normal(0, 0.05) * size
+            y = 0.3 * size * (1 - t) + tip[1] * t + rng.normal(0, 0.05) * size
+            turn, r = rng.uniform(0, math.pi), size * rng.uniform(0.03, 0.06)
+            dx, dy = r * math.cos(turn), r * math.sin(turn)
+            blade = ((x - dx, y - dy), (x + dy * 0.5, y - dx * 0.5), (x + dx, y + dy),
+                     (x - dy * 0.5, y + dx * 0.5))  # fmt: skip
+            shapes.append((_shade(leaf, rng.uniform(0.6, 1.2)), blade))
     return Sprite(anchor, tuple(shapes))
 
 

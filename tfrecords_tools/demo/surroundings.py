@@ -39,25 +39,26 @@ def furnish(kit: Kit, stage: Stage, ground: Ground) -> None:
     near = max(stage.keep_out, stage.radius)
     centre, half = stage.sector
     hidden = math.pi - half  # half width of the sector behind the landmark
-    if hidden > 0.4 and kit.chance(0.75):
-        _houses(kit, b, ground, centre + math.pi, hidden, near)
+    if hidden > 0.8 and kit.chance(0.75):
+        _houses(kit, b, ground, centre + math.pi, hidden - 0.4, near)
     species = kit.pick(list(sprites.TREES))
-    count = kit.pick([3, 8, 16, 26])
+    behind, before = kit.pick([(2, 1), (6, 2), (12, 4), (18, 5)])
     spots = []
-    for _ in range(count):
-        behind = kit.chance(0.6)
-        azimuth = centre + (math.pi + kit.u(-hidden, hidden) if behind else kit.u(-half, half))
-        distance = near * (kit.u(1.15, 2.2) if behind else kit.u(1.1, 1.6))
-        spots.append(place(azimuth, distance))
-    if kit.chance(0.3):  # an avenue in front
-        step = kit.u(7, 11)
-        aside = kit.u(0.35, 0.6) * near
-        for k in range(6):
-            for sign in (-1, 1):
-                spots.append((sign * aside, -near * 1.1 - step * k))
-    for x, y in spots:
+    for _ in range(behind):
+        azimuth = centre + math.pi + kit.u(-hidden, hidden)
+        spots.append((*place(azimuth, near * kit.u(1.15, 2.2)), 12.0))
+    for _ in range(before):
+        # Beside the usual view, close to the walls and lower than they are.
+        azimuth = centre + kit.pick([-1, 1]) * kit.u(0.35, 1.0) * half
+        low = 2.0 + 0.35 * stage.height
+        spots.append((*place(azimuth, near * kit.u(1.02, 1.25)), low))
+    if kit.chance(0.25):  # an avenue in front
+        step = kit.u(8, 12)
+        aside = kit.u(0.6, 0.8) * near
+        spots += [(s * aside, -near * 1.1 - step * k, 7.0) for k in range(5) for s in (-1, 1)]
+    for x, y, tallest in spots:
         if is_dry(ground, x, y):
-            height = kit.u(5, 11) * (1.3 if species in ("cypress", "conifer") else 1.0)
+            height = min(kit.u(5, 12), tallest)
             b.sprite(sprites.tree(kit.rng, (x, y, 0.0), height, species))
     for _ in range(kit.pick([0, 4, 10])):
         x, y = place(centre + kit.u(-half, half), near * kit.u(1.05, 1.3))

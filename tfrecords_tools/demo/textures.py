@@ -279,8 +279,8 @@ def _paint_row(row: Row, s: Surface, rgb, glow, lit_share: float) -> None:
     depth = np.float32(0.55) + np.float32(0.45) * np.clip((row.height - y) / row.height * 2, 0, 1)
     if row.kind == "dark":
         rgb[inside] *= (np.float32(0.13) * depth)[:, None]
-        if lit_share:
-            glow[inside] += _LAMP * np.float32(0.12)
+        if lit_share > 0.2:
+            glow[inside] += _LAMP * np.float32(0.08)
         return
     level = np.broadcast_to(storey, s.u.shape)[inside]
     draw = hashed(column[inside], level, s.face[inside])

@@ -8,6 +8,7 @@ from tfrecords_tools.demo import parts
 from tfrecords_tools.demo.kit import Kit, Landmark
 from tfrecords_tools.demo.materials import Band, Braces, Disc, Material, Posts, Row
 from tfrecords_tools.demo.scene import Ground, Stage
+import itertools
 
 
 def castle(kit: Kit) -> Landmark:
@@ -264,7 +265,7 @@ def lattice_tower(kit: Kit) -> Landmark:
 def _iron_arch(at, half, height, y_low, y_high, iron) -> None:
     points = [(half * math.cos(a), height * math.sin(a)) for a in
               (math.pi * k / 8 for k in range(9))]  # fmt: skip
-    for (ax, az), (bx, bz) in zip(points[:-1], points[1:], strict=True):
+    for (ax, az), (bx, bz) in itertools.pairwise(points):
         ay, by = (y_low + (y_high - y_low) * z / height for z in (az, bz))
         at.beam((ax, ay, az), (bx, by, bz), 0.8, iron, (0, -1, 0))
 

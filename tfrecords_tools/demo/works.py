@@ -8,6 +8,7 @@ from tfrecords_tools.demo import parts
 from tfrecords_tools.demo.kit import Kit, Landmark
 from tfrecords_tools.demo.materials import Band, Braces, Disc, Material, Posts, Row
 from tfrecords_tools.demo.scene import Ground, Stage
+import itertools
 
 
 def triumphal_arch(kit: Kit) -> Landmark:
@@ -169,7 +170,7 @@ def _cables(kit: Kit, span, side, tall, deck, wide, steel) -> None:
         low = [(span * (k / cuts - 0.5), tall - sag * (1 - (2 * k / cuts - 1) ** 2))
                for k in range(cuts + 1)]  # fmt: skip
         line = [(-span / 2 - side, deck), *low, (span / 2 + side, deck)]
-        for (ax, az), (bx, bz) in zip(line[:-1], line[1:], strict=True):
+        for (ax, az), (bx, bz) in itertools.pairwise(line):
             kit.b.beam((ax, y, az), (bx, y, bz), 0.6, steel, (0, -1, 0))
         for x, z in low[1:-1]:
             if z > deck + 0.8:
@@ -338,9 +339,9 @@ def amphitheatre(kit: Kit) -> Landmark:
     around = 0.0
     total = sum(
         math.dist(*((radius * math.cos(a), radius * squash * math.sin(a)) for a in pair))
-        for pair in zip(wedges[:-1], wedges[1:], strict=True)
+        for pair in itertools.pairwise(wedges)
     )
-    for k, (a, c) in enumerate(zip(wedges[:-1], wedges[1:], strict=True)):
+    for k, (a, c) in enumerate(itertools.pairwise(wedges)):
         gone = (k - start) % sides < broken
         top = height - (storey if gone else 0)
         ring = [(math.cos(t), math.sin(t) * squash) for t in (a, c)]
