@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""The recipes: the only room that knows names like inception_v200."""

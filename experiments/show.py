@@ -78,7 +78,7 @@ def summary(context: Context) -> str:
         if name in metrics:
             lines.append(_row(name, *_headline(metrics[name])))
     lines.append("")
-    for label, path in _products(workdir):
+    for label, path in products(workdir):
         lines.append(f"  {label:<15} {path}")
     seconds = workdir.seconds()
     parts = ", ".join(f"{stage} {value:.0f}" for stage, value in seconds.items())
@@ -99,7 +99,7 @@ def _headline(numbers: dict) -> list[str]:
     return ["-" if value is None else f"{value:.4f}" for value in values]
 
 
-def _products(workdir) -> list[tuple[str, object]]:
+def products(workdir) -> list[tuple[str, object]]:
     return [
         ("trained model", workdir.embedder),
         ("metrics", workdir.metrics),
