@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import html.parser
-import http.server
 import io
 import re
-import shutil
-import subprocess
-import threading
 from dataclasses import replace
-from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -27,6 +21,7 @@ from experiments.report import (
     write_report,
 )
 from landmarks_tf.plots import GalleryRow, Match, class_distribution, thumbnail
+from tests.browser import browser
 
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)> {{ 7*7 }} & Söhne'
 VOID = {"meta", "link", "img", "br", "hr", "input"}
@@ -228,84 +223,48 @@ def test_flatten_keeps_order_and_empty_parts():
 
 # --- in a browser -------------------------------------------------------------------------------
 
-HARNESS = """<!doctype html><title>wait</title><iframe src="report.html" width="{width}"
-height="900" style="border:0"></iframe><pre id="result"></pre><script>
-document.querySelector("iframe").addEventListener("load", event => {{
-  const root = event.target.contentDocument.documentElement;
-  const pictures = [...root.querySelectorAll("img")].filter(i => i.src.startsWith("data:"));
-  document.getElementById("result").textContent = JSON.stringify([root.scrollWidth,
-    root.clientWidth, pictures.length]);
-}});</script>"""
+OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+BROKEN = "[...document.images].filter(i => !i.naturalWidth).length"
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder and remembers what was asked for."""
-
-    asked: ClassVar[list] = []
-
-    def log_message(self, *_):
-        pass
-
-    def do_GET(self):
-        self.asked.append(self.path)
-        super().do_GET()
+def show(page, path, width, dark=False):
+    """Opens a page, brings every lazy picture into view, and waits for them."""
+    page.open(path.as_uri(), width, dark=dark)
+    page.evaluate("document.querySelectorAll('img').forEach(i => { i.loading = 'eager'; })")
+    page.wait_for("[...document.images].every(i => i.complete)")
 
 
-@pytest.fixture
-def served(tmp_path):
-    Quiet.asked = []
-    handler = functools.partial(Quiet, directory=str(tmp_path))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
-
-
-def chromium(url, profile):
-    """The page's DOM after loading, and what the browser said."""
-    browser = shutil.which("chromium") or shutil.which("google-chrome")
-    if browser is None:
-        pytest.skip("no Chromium on this machine: the page's layout is not measured")
-    options = (
-        *("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"),
-        *("--disable-component-update", "--disable-sync", "--no-first-run", "--dump-dom"),
-        *("--enable-logging=stderr", "--v=0", "--virtual-time-budget=5000"),
-    )
-    done = subprocess.run(
-        [browser, *options, f"--user-data-dir={profile}", url],
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    return done.stdout, done.stderr
-
-
-def measured(tmp_path, served, width):
-    """What the browser found: widths of the content and of the window, pictures, messages."""
-    (tmp_path / "harness.html").write_text(HARNESS.format(width=width))
-    dom, messages = chromium(f"{served}/harness.html", tmp_path / "profile")
-    found = re.search(r'<pre id="result">\[(\d+),(\d+),(\d+)\]', dom)
-    assert found, dom[-500:] + messages[-500:]
-    return (*map(int, found.groups()), messages)
-
-
-@pytest.mark.parametrize("width", [390, 1280])
-def test_no_console_message_no_overflow_no_request(tmp_path, served, width):
-    write_report(tmp_path / "report.html", full_report(tmp_path))
-    scroll_width, client_width, pictures, messages = measured(tmp_path, served, width)
-    assert scroll_width <= client_width <= width
-    assert pictures == 3
-    assert "CONSOLE" not in messages
-    assert set(Quiet.asked) <= {"/harness.html", "/report.html", "/favicon.ico"}
-    assert Quiet.asked.count("/report.html") == 1
-
-
-def test_the_browser_check_sees_what_it_looks_for(tmp_path, served):
+def test_upright_at_every_width_and_silent(tmp_path):
     path = write_report(tmp_path / "report.html", full_report(tmp_path))
-    bad = '<div style="width: 2000px">wide</div><script>alert(1)</script></body>'
+    with browser() as page:
+        for width in (320, 390, 800, 1280, 2000):
+            show(page, path, width, dark=width == 800)
+            assert page.evaluate(OVERFLOW) <= 0, width
+            assert page.evaluate("document.images.length") == 3
+            assert page.evaluate(BROKEN) == 0
+            assert page.messages == []
+            assert [u for u in page.requests if not u.startswith("data:")] == [path.as_uri()]
+
+
+def test_dark_pages_have_light_ink_also_in_drawings(tmp_path):
+    path = write_report(tmp_path / "report.html", full_report(tmp_path))
+    ink = "getComputedStyle(document.querySelector('{}')).{}"
+    with browser() as page:
+        for dark in (False, True):
+            show(page, path, 800, dark)
+            for selector, name in (("h1", "color"), ("svg text", "fill")):
+                red = int(re.search(r"\d+", page.evaluate(ink.format(selector, name))).group())
+                assert (red > 150) == dark, (selector, dark)
+            ground = page.evaluate(ink.format("body", "backgroundColor"))
+            assert (int(re.search(r"\d+", ground).group()) < 100) == dark
+
+
+def test_the_browser_check_sees_what_it_looks_for(tmp_path):
+    path = write_report(tmp_path / "report.html", full_report(tmp_path))
+    bad = '<div style="width: 3000px">wide</div><script>alert(1)</script><img src="data:,"></body>'
     path.write_text(path.read_text(encoding="utf-8").replace("</body>", bad), encoding="utf-8")
-    scroll_width, client_width, _, messages = measured(tmp_path, served, 390)
-    assert scroll_width >= 2000 > client_width
-    assert "CONSOLE" in messages  # the page's own policy stopped the script
+    with browser() as page:
+        show(page, path, 390)
+        assert page.evaluate(OVERFLOW) > 2000
+        assert page.evaluate(BROKEN) == 1
+        assert "Content Security Policy" in "".join(page.messages)  # it stopped the script
