@@ -10,7 +10,7 @@ import numpy as np
 from experiments.config import as_dict
 from experiments.score import score_recognition, score_retrieval
 from experiments.stages.context import Context
-from experiments.stages.train import evaluation_data, held_out
+from experiments.stages.train import evaluation_data, held_out, predict
 from experiments.workdir import write_json
 from landmarks_tf.records import Manifest
 
@@ -88,17 +88,30 @@ def _score(context: Context, embedder, scorer, *, trained: bool) -> dict:
 
 def embed(context: Context, embedder, split: str, *, trained: bool):
     """The embeddings of a split, from disk if they are already there."""
+    from landmarks_tf.data.dataset import clear_errors
     from landmarks_tf.retrieval.embed import embed_dataset
 
     index = context.index_of(split)
-    return embed_dataset(
-        embedder.predict_on_batch,
-        lambda row: evaluation_data(context.experiment, index, row),
-        ids=[image_id.decode("ascii") for image_id in index.id],
-        dim=embedder.output.shape[-1],
-        path=context.embeddings_path(split, trained=trained),
-        fingerprint=context.fingerprint_of(split, trained=trained),
-    )
+    with clear_errors(index):
+        return embed_dataset(
+            _one_shape(embedder, context.experiment.evaluation.batch_size),
+            lambda row: evaluation_data(context.experiment, index, row),
+            ids=[image_id.decode("ascii") for image_id in index.id],
+            dim=embedder.output.shape[-1],
+            path=context.embeddings_path(split, trained=trained),
+            fingerprint=context.fingerprint_of(split, trained=trained),
+        )
+
+
+def _one_shape(embedder, batch_size: int):
+    """The embedder as a function of batches of up to `batch_size`, traced for one shape only."""
+
+    def describe(images):
+        images = np.asarray(images)
+        rest = [(0, batch_size - len(images))] + [(0, 0)] * (images.ndim - 1)
+        return embedder.predict_on_batch(np.pad(images, rest))[: len(images)]
+
+    return describe
 
 
 def _write_rankings(path: Path, queries, references) -> None:
@@ -132,8 +145,7 @@ def _write_recognition(context: Context, path, embedder, scorer, queries, *, tra
 
 
 def _by_softmax(context: Context, scorer) -> tuple[np.ndarray, np.ndarray]:
-    data = evaluation_data(context.experiment, context.index_of("test"))
-    logits = scorer.predict(data, verbose=0).astype(np.float64)
+    logits = predict(context.experiment, scorer, context.index_of("test")).astype(np.float64)
     logits -= logits.max(axis=1, keepdims=True)
     return logits.argmax(axis=1), 1.0 / np.exp(logits).sum(axis=1)
 

@@ -16,6 +16,7 @@ def run(context: Context) -> list[Path]:
     import keras
 
     from experiments.stages.networks import build_network, class_scores, losses_of
+    from landmarks_tf.data.dataset import clear_errors
     from landmarks_tf.training.distribution import check_divisible, create_strategy
     from landmarks_tf.training.fit import FitPlan, compile_model, fit
 
@@ -48,22 +49,24 @@ def run(context: Context) -> list[Path]:
     validate = None
     if context.has_split("validation"):
         scorer = class_scores(network)
-        validate = lambda: {  # noqa: E731
-            f"val_{key}": value for key, value in held_out(context, scorer).items()
-        }
-    fit(
-        network.trainer,
-        lambda step: _training_data(recipe, index, batches, step, steps),
-        FitPlan(
-            steps=steps,
-            batch_size=batches.batch_size,
-            log_every=recipe.train.log_every,
-            checkpoint_every=recipe.train.checkpoint_every,
-            validate_every=recipe.train.validate_every,
-        ),
-        workdir=workdir.training,
-        validate=validate,
-    )
+
+        def validate():
+            return {f"val_{key}": value for key, value in held_out(context, scorer).items()}
+
+    with clear_errors(index):
+        fit(
+            network.trainer,
+            lambda step: _training_data(recipe, index, batches, step, steps),
+            FitPlan(
+                steps=steps,
+                batch_size=batches.batch_size,
+                log_every=recipe.train.log_every,
+                checkpoint_every=recipe.train.checkpoint_every,
+                validate_every=recipe.train.validate_every,
+            ),
+            workdir=workdir.training,
+            validate=validate,
+        )
     for model, path in ((network.trainer, workdir.trainer), (network.embedder, workdir.embedder)):
         _save_model(model, path)
     return [workdir.trainer, workdir.embedder, workdir.training / "metrics.jsonl"]
@@ -165,13 +168,25 @@ def held_out(context: Context, scorer) -> dict[str, float]:
     from landmarks_tf.metrics.classification import macro_f1, top_k_accuracy
 
     index = context.index_of("validation")
-    scores = scorer.predict(evaluation_data(context.experiment, index), verbose=0)
+    scores = predict(context.experiment, scorer, index)
     labels = np.asarray(index.label)
     return {
         "top1": top_k_accuracy(scores, labels, 1),
         "top5": top_k_accuracy(scores, labels, min(5, scores.shape[1])),
         "macro_f1": macro_f1(scores.argmax(axis=1), labels),
     }
+
+
+def predict(recipe: Experiment, model, index) -> np.ndarray:
+    """A model's output for every picture of a split, in its order.
+
+    Raises:
+        RecordsError: the records are damaged.
+    """
+    from landmarks_tf.data.dataset import clear_errors
+
+    with clear_errors(index):
+        return model.predict(evaluation_data(recipe, index), verbose=0)
 
 
 def _save_model(model, path: Path) -> None:
