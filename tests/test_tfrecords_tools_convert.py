@@ -184,6 +184,22 @@ def test_a_class_that_loses_all_its_images(raw, tmp_path):
     assert "1 class(es) have no file at all and get no label" in lines
 
 
+def test_a_random_split_may_take_all_images_of_a_class(tmp_path):
+    """Why published recipes that split so keep large classes only; it must be said."""
+    gldv2.write_folder(tmp_path / "raw", dict.fromkeys(range(20), 1))
+    manifests, lines = _convert(
+        tmp_path / "raw",
+        tmp_path / "out",
+        validation_fraction=0.25,
+        validation_split="random",
+    )
+    held_out = set(RecordIndex.open(tmp_path / "out", "validation").label.tolist())
+    assert len(held_out) == 5
+    assert set(manifests["train"].empty_classes) == held_out
+    assert manifests["validation"].empty_classes == ()
+    assert "has no record of 5 of its classes" in lines[-1]
+
+
 def test_files_in_no_csv_are_told(raw, tmp_path):
     gldv2.put(raw, "train", "0123456789abcdef", gldv2.picture("x"))
     _, lines = _convert(raw, tmp_path / "out")

@@ -30,9 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # only disturbs the progress bar; a GPU is of no use here and may be busy with training.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    args = _parser(arguments).parse_args(arguments)
-    signal.signal(signal.SIGTERM, _terminate)
     try:
+        signal.signal(signal.SIGTERM, _terminate)
+        args = _parser(arguments).parse_args(arguments)
         return importlib.import_module(COMMANDS[args.command][0]).run(args)
     except KeyboardInterrupt as interrupt:
         print("interrupted: give the same command again to continue", file=sys.stderr)

@@ -125,25 +125,29 @@ def summary(manifest: Manifest, out: Path) -> str:
         f"{manifest.split}: {manifest.num_records} records{classes} in "
         f"{len(manifest.shards)} shard(s), "
     )
-    if not manifest.skipped:
-        return line + "no image left out"
-    reasons = ", ".join(f"{count} {kind}" for kind, count in manifest.skipped_reasons.items())
-    line += (
-        f"{manifest.skipped} image(s) left out ({reasons}): see "
-        f"{out / (manifest.split + '.skipped.csv')}"
-    )
+    if manifest.skipped:
+        reasons = ", ".join(f"{count} {kind}" for kind, count in manifest.skipped_reasons.items())
+        line += (
+            f"{manifest.skipped} image(s) left out ({reasons}): see "
+            f"{out / (manifest.split + '.skipped.csv')}"
+        )
+    else:
+        line += "no image left out"
     if manifest.empty_classes:
         some = ", ".join(map(str, manifest.empty_classes[:5]))
         more = ", ..." if len(manifest.empty_classes) > 5 else ""
         line += (
             f"\nwarning: {manifest.split} has no record of {len(manifest.empty_classes)} of its "
-            f"classes, all their images were left out: labels {some}{more}"
+            f"classes (all images left out, or taken by validation): labels {some}{more}"
         )
     return line
 
 
 def _empty_classes(plan: Plan, split: SplitPlan, order: np.ndarray) -> tuple[int, ...]:
-    """Labels that bad files left without a record; told of train, where classes are learned."""
+    """Labels without a record: bad files, or a random validation split, took all their images.
+
+    Told of train only, where classes are learned.
+    """
     if split.split != "train":
         return ()
     present = np.zeros(len(plan.classes), bool)

@@ -155,8 +155,12 @@ def _decode_with_tensorflow(data: bytes):
         # The default, try_recover_truncated=False, is what training readers use.
         return tf.io.decode_jpeg(data, channels=3)
     except tf.errors.InvalidArgumentError as error:
-        message = error.message.split("} ", 1)[-1].split(" [Op:")[0]
-        raise BadImageError(f"undecodable: TensorFlow: {message}") from None
+        raise BadImageError(f"undecodable: TensorFlow: {tensorflow_words(error)}") from None
+
+
+def tensorflow_words(error) -> str:
+    """The message of a tf.errors.OpError without the names of graph nodes around it."""
+    return error.message.split("}} ", 1)[-1].split(" [Op:")[0].strip()
 
 
 def _not_an_image(data: bytes) -> str:

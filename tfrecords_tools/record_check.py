@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from landmarks_tf.records import Manifest
+from tfrecords_tools.images import tensorflow_words
 
 # Key -> the kind of list its value is; the label comes on top where the split has labels.
 DELF_KEYS = {
@@ -88,7 +89,7 @@ def _check_image(values: dict) -> list[str]:
     try:
         height, width, _ = tf.io.decode_jpeg(data, channels=3).shape
     except tf.errors.InvalidArgumentError as error:
-        return [*problems, f"the image does not decode: {error.message.split(' [Op:')[0]}"]
+        return [*problems, f"the image does not decode: {tensorflow_words(error)}"]
     stored = values["image/height"], values["image/width"]
     if stored != (height, width):
         problems.append(f"the image is {height} x {width} pixels, the record says {stored}")

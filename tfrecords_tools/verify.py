@@ -218,7 +218,8 @@ def _records(path: Path) -> Iterator[tuple[int, bytes, str]]:
         except StopIteration:
             return
         except tf.errors.DataLossError as error:
-            yield offset, b"", "damaged frame: " + error.message.split("[Op:")[0].strip()
+            cut = "truncated" in error.message
+            yield offset, b"", "the file ends inside it" if cut else "its checksum does not match"
             return
         yield offset, record, ""
         offset += frame_size(len(record))

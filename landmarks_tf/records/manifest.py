@@ -45,7 +45,8 @@ class Manifest:
         skipped: images listed in the source and left out (see `<split>.skipped.csv`).
         skipped_reasons: how many of them for which kind of reason.
         source_counts: what the source held, by name.
-        empty_classes: labels of classes of which no image was left to write.
+        empty_classes: labels of classes of which train has no record (bad files, or a random
+            validation split, took all their images); always empty for other splits.
     """
 
     split: str
