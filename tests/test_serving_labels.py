@@ -30,6 +30,8 @@ def test_labels_join_the_two_files(tmp_path):
     )
     assert read_labels(images, names) == {"aa": "A, B", "bb": "8", "cc": "A, B"}
     assert read_labels(images) == {"aa": "7", "bb": "8", "cc": "7"}
+    names.write_bytes(b"landmark_id,category\n7,Caf\xe9\n8,B\n")  # a stray encoding in a name
+    assert read_labels(images, names) == {"aa": "Caf\ufffd", "bb": "B", "cc": "Caf\ufffd"}
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import httpx
@@ -55,13 +56,17 @@ def server(folder):
         stderr=subprocess.PIPE,
         text=True,
     )
+    watchdog = threading.Timer(180, process.kill)
+    watchdog.start()
     said = []
     for line in process.stderr:
         said.append(line)
         if found := re.search(r"running on (http://127\.0\.0\.1:\d+)", line):
             break
     else:
+        watchdog.cancel()
         pytest.fail(f"the server did not start:\n{''.join(said)}")
+    watchdog.cancel()
     yield found.group(1)
     process.send_signal(signal.SIGINT)
     said.append(process.communicate(timeout=30)[1])
@@ -113,6 +118,12 @@ def test_what_cannot_start_is_one_line(folder, tmp_path, capsys):
     arguments = ["--model", "m", "--index", "i", "--labels", str(tmp_path / "none.csv")]
     assert main(arguments) == 1
     assert re.fullmatch(r"error: .*none\.csv.*\n", capsys.readouterr().err)
+
+
+def test_without_the_extra_it_says_what_to_install(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    assert main(["--model", "m", "--index", "i"]) == 1
+    assert "pip install 'landmarks-tf[serve]'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

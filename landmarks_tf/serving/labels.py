@@ -18,11 +18,12 @@ def read_labels(image_to_landmark: str | Path, categories: str | Path | None = N
 
     Raises:
         OSError: a file that is not there.
-        ValueError: a file without these columns, or not in UTF-8.
+        ValueError: a file without these columns, or ids that are not in UTF-8.
     """
     names = {}
     if categories is not None:
-        for row in _rows(Path(categories), ("landmark_id", "category")):
+        # The published table holds names in stray encodings; a name is only for reading.
+        for row in _rows(Path(categories), ("landmark_id", "category"), errors="replace"):
             names[row["landmark_id"]] = landmark_name(row["category"])
     return {
         row["id"]: names.get(row["landmark_id"], row["landmark_id"])
@@ -40,8 +41,8 @@ def landmark_name(category: str) -> str:
     return unquote(name or category).replace("_", " ").strip()
 
 
-def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8-sig") as stream:
+def _rows(path: Path, columns: tuple[str, ...], errors: str = "strict") -> Iterator[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8-sig", errors=errors) as stream:
         try:
             reader = csv.DictReader(stream)
             if missing := set(columns) - set(reader.fieldnames or ()):
