@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import concurrent.futures
 import dataclasses
+import importlib
 import os
 import threading
 from collections.abc import Callable
@@ -131,6 +132,7 @@ def _write_shards(job: Conversion, splits: list[SplitPlan]) -> dict[str, dict[st
     if notes:
         job.say(f"continuing: {len(notes)} of {len(tasks)} shards are there already")
     left = [task for task in tasks if task.name not in notes]
+    importlib.import_module("tensorflow")  # takes seconds, which are not the first image's
     total = sum(len(task.rows) for task in tasks)
     bar = tqdm(
         total=total,
