@@ -5,9 +5,12 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from landmarks_tf.layers.float32 import Float32Layer
+from landmarks_tf.layers.l2_normalization import l2_normalize
+
 
 @keras.saving.register_keras_serializable(package="landmarks_tf")
-class CosineClassifier(keras.layers.Layer):
+class CosineClassifier(Float32Layer):
     """Cosine between each embedding and each class centre, in float32 whatever the policy.
 
     With K sub-centres a class' cosine is that of its nearest sub-centre (Deng et al., "Sub-center
@@ -18,14 +21,17 @@ class CosineClassifier(keras.layers.Layer):
         num_classes: N, at least 2.
         subcenters: K, centres for each class, at least 1.
 
-    Input shape: (B, D), of any length. Output shape: (B, N), in [-1, 1] up to rounding, float32.
+    Input shape: (B, D), of any length. Output shape: (B, N), in [-1, 1] up to rounding, float32;
+    an embedding of zeros has cosine 0 with every class.
+
+    Weight: `centers` (N * K, D); row c * K + k is sub-centre k of class c.
 
     Raises:
-        ValueError: fewer than two classes, no sub-centre, or an input that is not (B, D).
+        ValueError: fewer than two classes, no sub-centre, an input that is not (B, D), or a dtype
+            other than float32.
     """
 
     def __init__(self, num_classes: int, subcenters: int = 1, **kwargs):
-        kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
         if num_classes < 2:
             raise ValueError(
@@ -37,9 +43,9 @@ class CosineClassifier(keras.layers.Layer):
         self.subcenters = int(subcenters)
 
     def build(self, input_shape):
-        if len(input_shape) != 2:
+        if len(input_shape) != 2 or input_shape[-1] is None:
             raise ValueError(
-                f"CosineClassifier compares embeddings of shape (B, D). "
+                f"CosineClassifier compares embeddings of shape (B, D) with D known. "
                 f"Received an input of shape {tuple(input_shape)}."
             )
         # Glorot over (N, D) is the Xavier initialisation of S1 (reproduction.md section 2.3).
@@ -50,9 +56,7 @@ class CosineClassifier(keras.layers.Layer):
         )
 
     def call(self, embeddings):
-        embeddings = ops.normalize(embeddings, axis=-1)
-        centers = ops.normalize(self.centers, axis=-1)
-        cosines = ops.matmul(embeddings, ops.transpose(centers))
+        cosines = ops.matmul(l2_normalize(embeddings), ops.transpose(l2_normalize(self.centers)))
         if self.subcenters > 1:
             by_class = ops.reshape(cosines, (-1, self.num_classes, self.subcenters))
             cosines = ops.max(by_class, axis=-1)

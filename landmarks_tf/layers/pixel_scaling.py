@@ -37,7 +37,18 @@ class PixelScaling(keras.layers.Layer):
 
     @classmethod
     def standardise(cls, mean: Sequence[float], std: Sequence[float], **kwargs) -> PixelScaling:
-        """Pixels 0..255 -> (x / 255 - mean) / std, the torchvision convention."""
+        """Pixels 0..255 -> (x / 255 - mean) / std, the torchvision convention.
+
+        Raises:
+            ValueError: means and deviations of different lengths, or a deviation not above 0.
+        """
+        if len(mean) != len(std):
+            raise ValueError(
+                f"Each channel needs a mean and a standard deviation. "
+                f"Received: {len(mean)} means, {len(std)} standard deviations."
+            )
+        if not min(std) > 0:
+            raise ValueError(f"Standard deviations must be above 0. Received: std={tuple(std)}.")
         scale = [1.0 / (255.0 * s) for s in std]
         offset = [-m / s for m, s in zip(mean, std, strict=True)]
         return cls(scale, offset, **kwargs)

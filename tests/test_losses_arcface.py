@@ -1,0 +1,219 @@
+"""ArcFace: golden logits, a float64 loop over angles, gradients, class ids, dtypes."""
+
+from __future__ import annotations
+
+import math
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from landmarks_tf.layers import CosineClassifier
+from landmarks_tf.losses import ArcFaceLoss, arcface_logits
+from tests import contracts
+from tests.reference import arcface as reference
+
+pytestmark = contracts.IGNORE_ARRAY_COPY
+
+BIGGEST_CLASS_ID = 203_093  # of the 203,094 landmarks of the whole of GLDv2's training set
+
+
+def cosines_of(batch, num_classes, seed=0):
+    return np.random.default_rng(seed).uniform(-1, 1, (batch, num_classes)).astype(np.float32)
+
+
+@pytest.fixture
+def floatx():
+    before = keras.config.floatx()
+    yield keras.config.set_floatx
+    keras.config.set_floatx(before)
+
+
+def test_contract(tmp_path):
+    contracts.check_loss(
+        lambda **options: ArcFaceLoss(margin=0.5, scale=16.0, **options),
+        np.array([3, 0, 2, 2, 1]),
+        cosines_of(5, 4),
+        tmp_path,
+    )
+
+
+# reproduction.md section 2.3: margin 0.35, scale 30.
+GOLDEN = {
+    1.0: 28.18118,
+    0.9: 20.87909,
+    0.5: 5.18184,
+    0.0: -10.28693,
+    -0.5: -22.99934,
+    -0.93: -29.98956,
+    -0.95: -32.10043,
+    -1.0: -33.60043,
+}
+
+
+@pytest.mark.parametrize(("cosine", "expected"), GOLDEN.items())
+def test_golden_target_logits(cosine, expected):
+    logits = arcface_logits([1], np.float32([[0.2, cosine, -0.7]]))
+    np.testing.assert_allclose(logits, [[6.0, expected, -21.0]], rtol=0, atol=2e-5)
+
+
+def test_golden_cross_entropy():
+    loss = ArcFaceLoss()(np.array([0]), np.float32([[0.7, 0.2, -0.1]]))
+    np.testing.assert_allclose(loss, 0.00169307, rtol=1e-4)
+
+
+def test_threshold_and_offset_of_the_hard_form():
+    # For m = 0.35: the other branch begins at -0.9393727 and lies 0.1200142 below the cosine.
+    above, below = -0.9393727 + 1e-6, -0.9393727 - 1e-6
+    logits = arcface_logits([0, 0], np.float32([[above, 0], [below, 0]]), 0.35, 1.0)
+    np.testing.assert_allclose(logits[0, 0], -1.0, atol=1e-6)
+    np.testing.assert_allclose(logits[1, 0], below - 0.1200142, atol=1e-6)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    batch=st.integers(1, 6),
+    num_classes=st.integers(2, 7),
+    margin=st.floats(0, 1.5),
+    scale=st.floats(0.5, 64),
+    seed=st.integers(0, 2**31),
+)
+def test_equals_the_loop_over_angles(batch, num_classes, margin, scale, seed):
+    rng = np.random.default_rng(seed)
+    cosines = cosines_of(batch, num_classes, seed)
+    labels = rng.integers(0, num_classes, batch)
+    cosines[0, labels[0]] = rng.choice([-1.0, 1.0, cosines[0, labels[0]]])
+    expected = reference.logits(labels, cosines, margin, scale)
+    logits = arcface_logits(labels, cosines, margin, scale)
+    np.testing.assert_allclose(logits, expected, atol=1e-5 * scale)
+    losses = ArcFaceLoss(margin, scale, reduction="none")(labels, cosines)
+    np.testing.assert_allclose(
+        losses, reference.cross_entropy(labels, expected), rtol=1e-4, atol=2e-5 * scale
+    )
+
+
+def test_without_margin_it_is_scaled_softmax():
+    cosines, labels = cosines_of(4, 5), np.array([0, 4, 2, 2])
+    loss = ArcFaceLoss(margin=0.0, scale=8.0)(labels, cosines)
+    plain = keras.losses.SparseCategoricalCrossentropy(from_logits=True)(labels, 8 * cosines)
+    np.testing.assert_allclose(loss, plain, rtol=1e-6)
+
+
+def test_a_wider_margin_costs_more():
+    cosines, labels = cosines_of(8, 5), np.arange(8) % 5
+    losses = [ArcFaceLoss(margin, 30.0)(labels, cosines) for margin in (0, 0.1, 0.35, 0.5, 1.0)]
+    assert np.all(np.diff(losses) > 0)
+
+
+def test_gradients_equal_finite_differences():
+    labels = np.array([0, 2, 1, 1])
+    cosines = 0.98 * cosines_of(4, 3, seed=5)
+    cosines[3, 1] = -0.97  # beyond the threshold
+    scores = tf.constant(cosines)
+    with tf.GradientTape() as tape:
+        tape.watch(scores)
+        loss = ArcFaceLoss(0.35, 6.0, reduction="sum")(labels, scores)
+    expected = reference.gradient(labels, cosines, 0.35, 6.0)
+    np.testing.assert_allclose(tape.gradient(loss, scores), expected, rtol=2e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("cosine", [1.0, -1.0, 1.0 + 1e-6, -1.0 - 1e-6, 1.0 - 6e-8, 0.9999])
+@pytest.mark.parametrize("label", [0, 1])
+def test_finite_at_the_ends(cosine, label):
+    scores = tf.constant(np.float32([[cosine, -cosine]]))
+    with tf.GradientTape() as tape:
+        tape.watch(scores)
+        loss = ArcFaceLoss()([label], scores)
+    assert np.isfinite(loss)
+    assert np.isfinite(tape.gradient(loss, scores)).all()
+
+
+def test_only_the_target_column_changes():
+    cosines = cosines_of(3, 6)
+    logits = np.asarray(arcface_logits([5, 0, 2], cosines, 0.35, 1.0))
+    changed = logits != cosines
+    assert [row.nonzero()[0].tolist() for row in changed] == [[5], [0], [2]]
+
+
+def test_labels_may_be_a_column_or_floats():
+    cosines = cosines_of(3, 4)
+    expected = ArcFaceLoss()(np.array([3, 0, 1]), cosines)
+    for labels in (np.array([[3], [0], [1]]), np.array([3, 0, 1], np.float32)):
+        np.testing.assert_array_equal(ArcFaceLoss()(labels, cosines), expected)
+
+
+@pytest.mark.parametrize("policy", ["float32", *contracts.MIXED_POLICIES])
+def test_the_biggest_class_id_survives(policy):
+    # In bfloat16 it becomes 202,752, in float16 infinite (engineering.md section 2).
+    cosines = np.full((2, BIGGEST_CLASS_ID + 1), -0.2, np.float32)
+    cosines[0, BIGGEST_CLASS_ID] = cosines[1, 202_752] = 0.5
+    labels = np.array([BIGGEST_CLASS_ID] * 2)
+    with contracts.global_policy(policy):
+        near, far = np.asarray(ArcFaceLoss(reduction="none")(labels, cosines))
+    # By hand: log(1 + 203093 exp(-6 - logit)) at the golden logit of 0.5, and with cosine -0.2.
+    np.testing.assert_allclose(near, math.log1p(203_093 * math.exp(-6 - 5.18184)), rtol=1e-4)
+    logit = 30 * math.cos(math.acos(-0.2) + 0.35)
+    others = 203_092 * math.exp(-6) + math.exp(15)
+    np.testing.assert_allclose(far, math.log(math.exp(logit) + others) - logit, rtol=1e-5)
+
+
+def test_the_biggest_class_id_survives_compile_and_fit_under_mixed_float16():
+    labels = np.array([BIGGEST_CLASS_ID, 81_312, 257, 0])
+    rows = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
+    with contracts.global_policy("mixed_float16"):
+        keras.utils.set_random_seed(0)
+        head = CosineClassifier(BIGGEST_CLASS_ID + 1)
+        model = keras.Sequential([keras.Input((3,)), head])
+        model.compile(keras.optimizers.SGD(0.1), ArcFaceLoss(scale=4.0))
+        before = head(rows.astype(np.float16)), np.asarray(head.centers)
+        history = model.fit(rows, labels, epochs=1, batch_size=4, verbose=0)
+    expected = reference.loss(labels, np.asarray(before[0]), 0.35, 4.0).mean()
+    np.testing.assert_allclose(history.history["loss"][0], expected, rtol=1e-4)
+    moved = np.abs(np.asarray(head.centers) - before[1]).max(axis=1)
+    assert set(np.argsort(moved)[-4:]) == set(labels)
+
+
+@pytest.mark.parametrize("policy", contracts.MIXED_POLICIES)
+def test_half_precision_is_refused_whatever_the_policy(policy):
+    with contracts.global_policy(policy):
+        for dtype in ("float16", "bfloat16", policy):
+            with pytest.raises(ValueError, match=f"half precision changes.*dtype='{dtype}'"):
+                ArcFaceLoss(dtype=dtype)
+
+
+@pytest.mark.parametrize("name", ["float16", "bfloat16"])
+def test_a_half_precision_floatx_does_not_reach_it(name, floatx):
+    floatx(name)
+    loss = ArcFaceLoss(reduction="none")
+    assert loss.dtype == "float32"
+    rows = np.asarray(loss(np.array([300]), np.full((1, 301), 0.5, np.float32)))
+    assert rows.dtype == np.float32
+    np.testing.assert_allclose(rows, math.log1p(300 * math.exp(15 - 5.18184)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("label", [-1, 3, 1000, float("nan")])
+def test_a_label_that_is_no_class_gives_nan_and_harms_no_other_row(label):
+    cosines = cosines_of(2, 3)
+    losses = np.asarray(ArcFaceLoss(reduction="none")(np.float32([1, label]), cosines))
+    assert np.isfinite(losses[0])
+    assert np.isnan(losses[1])
+
+
+def test_refusals():
+    cosines = np.zeros((2, 3), np.float32)
+    contracts.check_refusals(
+        {
+            "Received: margin=-0.1": lambda: ArcFaceLoss(margin=-0.1),
+            "Received: margin=1.6": lambda: ArcFaceLoss(margin=1.6),
+            "Received: margin=nan": lambda: ArcFaceLoss(margin=math.nan),
+            "Received: scale=0": lambda: ArcFaceLoss(scale=0),
+            "Received: scale=inf": lambda: ArcFaceLoss(scale=math.inf),
+            "Received: margin=2": lambda: arcface_logits([0, 0], cosines, 2),
+            "float16 of shape (2, 3)": lambda: arcface_logits([0, 0], cosines.astype("float16")),
+            "float64 of shape (2, 3)": lambda: arcface_logits([0, 0], cosines.astype("float64")),
+            "float32 of shape (3,)": lambda: arcface_logits([0], cosines[0]),
+        }
+    )
