@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
-from urllib.parse import unquote
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from experiments.report import MetricTable, Report, ReportFigure, write_report
 from experiments.stages.context import Context
 from experiments.workdir import read_json
 from landmarks_tf import metrics as scores
+from landmarks_tf.serving.labels import landmark_name
 
 GALLERY_QUERIES = 12
 GALLERY_MATCHES = 6
@@ -46,14 +46,19 @@ def landmark_names(metadata: Path) -> dict[int, str]:
     table = metadata / "index_label_to_category.csv"
     if not table.is_file():
         return {}
-    # The published table holds names that are not UTF-8; a name is only for reading.
-    with table.open(newline="", encoding="utf-8", errors="replace") as stream:
-        rows = list(csv.DictReader(stream))
-    return {int(row["landmark_id"]): _readable(row["category"]) for row in rows}
+    rows = csv.DictReader(_readable_text(table).splitlines())
+    return {int(row["landmark_id"]): landmark_name(row["category"]) for row in rows}
 
 
-def _readable(category: str) -> str:
-    return unquote(category.rsplit("Category:", 1)[-1]).replace("_", " ")
+def _readable_text(path: Path) -> str:
+    """UTF-8, or Latin-1 where a line is not: the published table of names is mixed."""
+    lines = []
+    for line in path.read_bytes().splitlines():
+        try:
+            lines.append(line.decode("utf-8-sig"))
+        except UnicodeDecodeError:
+            lines.append(line.decode("latin-1"))
+    return "\n".join(lines)
 
 
 def index_landmarks(metadata: Path) -> dict[str, int]:
@@ -110,7 +115,7 @@ def _has(measured: dict, state: str) -> bool:
 def _published(measured: dict) -> list[MetricTable]:
     by_place: dict[str, dict] = {}
     for number in measured["published"]:
-        by_place.setdefault(number["where"], {})[number["metric"]] = number["value"]
+        by_place.setdefault(number["where"], {})[number["metric"]] = str(number["value"])
     if not by_place:
         return []
     note = "On other data, at full size; not comparable with the numbers above."

@@ -108,7 +108,8 @@ def scatter(points: np.ndarray, labels: np.ndarray, names: Mapping[int, str]) ->
     """(M, 2) points in one colour and marker for each label, in the order of first appearance."""
     with drawing():
         shown = list(dict.fromkeys(labels.tolist()))
-        figure = new_figure(4.8, 4.2 + 0.2 * ((len(shown) + 1) // 2))
+        # Wide enough for two columns of names at their longest.
+        figure = new_figure(6.4, 4.6 + 0.2 * ((len(shown) + 1) // 2))
         axes = figure.add_subplot()
         for value, (colour, marker) in zip(shown, series_styles(), strict=False):
             mine = points[labels == value]
