@@ -1,0 +1,145 @@
+"""The parts of the stages that can be judged without a whole run."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from experiments.config import Data, Experiment, Loss, Model, Train, at_demo_size
+from experiments.data_source import find_data
+from experiments.registry import get_experiment
+from experiments.stages import evaluate, networks, publish, train
+from experiments.stages.context import Context
+from experiments.workdir import Workdir
+from landmarks_tf.losses import ArcFaceLoss
+
+SMALL = Experiment(
+    name="small",
+    summary="s",
+    source="t",
+    data=Data(image_size=32),
+    model=Model(backbone="mobilenet_v2", head="cosine"),
+    loss=Loss(name="arcface"),
+)
+
+
+def test_the_same_seed_makes_the_same_network():
+    first = networks.build_network(SMALL, 3).trainer.get_weights()
+    again = networks.build_network(SMALL, 3).trainer.get_weights()
+    other_seed = dataclasses.replace(SMALL, train=Train(seed=1))
+    other = networks.build_network(other_seed, 3).trainer.get_weights()
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
+
+
+def test_losses_fit_their_heads():
+    loss, metrics, weights = networks.losses_of(SMALL)
+    assert isinstance(loss, ArcFaceLoss)
+    assert [metric.name for metric in metrics] == ["accuracy"]
+    assert weights is None
+    softmax = dataclasses.replace(SMALL, loss=Loss(name="cross_entropy"))
+    with pytest.raises(ValueError, match="trains a 'softmax' head"):
+        networks.losses_of(softmax)
+    with pytest.raises(ValueError, match="loss among cross_entropy, arcface"):
+        networks.losses_of(dataclasses.replace(SMALL, loss=Loss(name="hinge")))
+
+
+def test_auxiliary_loss_is_weighted():
+    model = Model(auxiliary_weight=0.3)
+    losses, _, weights = networks.losses_of(
+        dataclasses.replace(SMALL, model=model, loss=Loss(name="cross_entropy"))
+    )
+    assert set(losses) == {"main", "auxiliary"}
+    assert weights == {"main": 1.0, "auxiliary": 0.3}
+
+
+def test_an_epoch_is_as_many_pictures_as_the_training_set_has():
+    labels = np.arange(130) % 5
+    plan = train.sampling_plan(Data(batch_size=32), labels, seed=0)
+    recipe = dataclasses.replace(SMALL, train=Train(epochs=10))
+    assert train.total_steps(recipe, plan) == 41  # 10 * 130 / 32 = 40.6
+    assert train.total_steps(dataclasses.replace(SMALL, train=Train(steps=7)), plan) == 7
+
+
+def test_class_balanced_batches_must_add_up():
+    data = Data(sampling="class_balanced", batch_size=8, classes_per_batch=3, images_per_class=2)
+    with pytest.raises(ValueError, match="3 x 2 = 6"):
+        train.sampling_plan(data, np.arange(20) % 5, seed=0)
+    with pytest.raises(ValueError, match="shuffled, class_balanced"):
+        train.sampling_plan(Data(sampling="sorted"), np.arange(20), seed=0)
+
+
+def test_landmark_ids_undo_the_relabeling(tmp_path):
+    (tmp_path / "relabeling.csv").write_text("new_label,old_label\n1,70\n0,12\n2,300\n")
+    assert evaluate.landmark_ids(tmp_path).tolist() == [12, 70, 300]
+
+
+def test_names_in_mixed_encodings_stay_readable(tmp_path):
+    (tmp_path / "index_label_to_category.csv").write_bytes(
+        b"landmark_id,category\n"
+        b"1,http://commons.wikimedia.org/wiki/Category:Saint-Andr\xe9_Chapel\n"
+        b"2,http://commons.wikimedia.org/wiki/Category:Saint-Andr\xc3\xa9\n"
+        b'3,"http://commons.wikimedia.org/wiki/Category:Gate,_Pont_d%27Avignon"\n'
+    )
+    names = publish.landmark_names(tmp_path)
+    assert names == {1: "Saint-André Chapel", 2: "Saint-André", 3: "Gate, Pont d'Avignon"}
+    assert publish.landmark_names(tmp_path / "nowhere") == {}
+
+
+def test_embedding_in_batches_of_one_shape_changes_nothing():
+    network = networks.build_network(SMALL, 3)
+    images = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3)).astype(np.uint8)
+    padded = evaluate._one_shape(network.embedder, 8)(images)
+    np.testing.assert_allclose(padded, network.embedder.predict(images, verbose=0), atol=1e-6)
+
+
+@pytest.fixture
+def context(demo_records, tmp_path):
+    recipe = at_demo_size(get_experiment("mobilenet_v2_arcface"))
+    return Context(recipe, "demo", find_data(demo_records), Workdir(tmp_path / "run"))
+
+
+def test_held_out_counts_every_picture_once(context):
+    """A scorer that answers by the picture's own label must be right on all of them."""
+    index = context.index_of("validation")
+    labels = np.asarray(index.label)
+
+    class Oracle:
+        def predict(self, dataset, verbose):
+            seen = np.concatenate([labels for _, labels in dataset])
+            np.testing.assert_array_equal(seen, labels)
+            return np.eye(context.num_classes)[seen]
+
+    found = train.held_out(context, Oracle())
+    assert found == {"top1": 1.0, "top5": 1.0, "macro_f1": 1.0}
+
+
+def test_fingerprint_of_embeddings_follows_network_and_recipe(context):
+    context.workdir.embedder.parent.mkdir(parents=True)
+    context.workdir.embedder.write_bytes(b"one network")
+    first = context.fingerprint_of("index", trained=True)
+    assert first == context.fingerprint_of("index", trained=True)
+    assert first != context.fingerprint_of("test", trained=True)
+    assert first != context.fingerprint_of("index", trained=False)
+    context.workdir.embedder.write_bytes(b"another network")
+    assert first != context.fingerprint_of("index", trained=True)
+
+
+def test_description_counts_what_was_used(context):
+    described = evaluate._description(context)
+    assert described["index_size"] == len(context.index_of("index"))
+    assert described["classes"] == context.num_classes
+    assert json.dumps(described)
+
+
+def test_softmax_confidence_is_the_top_class_probability(context, monkeypatch):
+    logits = np.array([[1.0, 3.0, 2.0], [1000.0, -1000.0, 0.0]])
+    monkeypatch.setattr(evaluate, "predict", lambda *arguments: logits)
+    classes, confidences = evaluate._by_softmax(context, scorer=None)
+    assert classes.tolist() == [1, 0]
+    expected = keras.ops.convert_to_numpy(keras.ops.softmax(logits[0].astype("float32")))[1]
+    np.testing.assert_allclose(confidences, [expected, 1.0], rtol=1e-6)
