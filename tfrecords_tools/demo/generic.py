@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from tfrecords_tools.demo import rooms, still_life
-from tfrecords_tools.demo.darkroom import develop, finish
-from tfrecords_tools.demo.light import indoors
-from tfrecords_tools.demo.scenes import ordinary_scene
-from tfrecords_tools.demo.shade import Picture3d
-from tfrecords_tools.demo.shoot import SUPERSAMPLING, photograph
+from tfrecords_tools.demo import still_life
+from tfrecords_tools.demo.camera.darkroom import develop, finish
+from tfrecords_tools.demo.camera.light import indoors
+from tfrecords_tools.demo.camera.photographer import choose_view_inside
+from tfrecords_tools.demo.camera.shade import Picture3d
+from tfrecords_tools.demo.camera.shoot import SUPERSAMPLING, photograph
+from tfrecords_tools.demo.world.places import ordinary_scene
+from tfrecords_tools.demo.world.rooms import furnished_room
 
 # Kind of picture -> weight.
 _KINDS = {
@@ -39,8 +41,8 @@ def take_generic(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image
     large = tuple(round(SUPERSAMPLING * side) for side in size)
     light = indoors(rng)
     if kind == "room":
-        scene = rooms.furnished_room(rng)
-        shot = Picture3d(scene, rooms.view_of(rng, scene, *large), light, [])
+        scene = furnished_room(rng)
+        shot = Picture3d(scene, choose_view_inside(rng, scene.stage, *large), light, [])
         image = develop(rng, shot.rgb, light)
     else:
         image = still_life.PAINTERS[kind](rng, large)

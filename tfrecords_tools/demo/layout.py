@@ -46,7 +46,7 @@ class Summary:
 def write_demo(
     out: str | os.PathLike[str],
     *,
-    landmarks: int = 40,
+    landmarks: int = 32,
     seed: int = 0,
     workers: int | None = None,
     progress: bool = True,
@@ -80,8 +80,25 @@ def write_demo(
         raise ValueError(f"workers must be a whole number of at least 1, received {workers!r}.")
     root = Path(out)
     census = take_census(settings)
-    if _is_whole(root, census):
-        return Summary(root, _counts(census), drawn=0)
+    try:
+        if _is_whole(root, census):
+            return Summary(root, _counts(census), drawn=0)
+        drawn = _write(root, census, workers, progress)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(
+            error.errno,
+            f"The demo set could not be written ({error.strerror}); what is done is kept, and "
+            "the same command continues",
+            error.filename,
+        ) from error
+    return Summary(root, _counts(census), drawn)
+
+
+def _write(root: Path, census: Census, workers: int, progress: bool) -> int:
+    """Writes what is missing of a set; returns the number of pictures drawn."""
+    settings = census.settings
     _claim(root, settings)
     _remove_leftovers(root)
     missing = [p for p in census.pictures if not (root / p.path).is_file()]
@@ -90,13 +107,15 @@ def write_demo(
         write_whole(root / name, content)
     marker = root / PARTIAL_MARKER
     total_bytes = _total_bytes(root, census)
+    drawn = len(missing)
     if _read_marker(marker).get("image_bytes", total_bytes) != total_bytes:
         # A set that was whole once and has been tampered with: nothing says where.
         draw_all(root, settings, list(census.pictures), workers=workers, progress=progress)
         total_bytes = _total_bytes(root, census)
+        drawn = len(census.pictures)
     write_whole(marker, _marker(census, total_bytes))
     marker.replace(root / MARKER)
-    return Summary(root, _counts(census), drawn=len(missing))
+    return drawn
 
 
 def _parameters(settings: Settings) -> dict:
@@ -185,6 +204,8 @@ def _require_same(root: Path, found: dict, settings: Settings) -> None:
 
 def _claim(root: Path, settings: Settings) -> None:
     """Makes sure that `root` is ours to write, and marks it as unfinished."""
+    if root.exists() and not root.is_dir():
+        raise DemoFolderError(f"{root} is a file. Choose a new folder for --out.")
     root.mkdir(parents=True, exist_ok=True)
     marker = root / PARTIAL_MARKER
     if marker.is_file():

@@ -39,11 +39,11 @@ class Settings:
             show one (0..4).
     """
 
-    landmarks: int = 40
+    landmarks: int = 32
     seed: int = 0
-    images_per_landmark: int = 40
-    index_per_landmark: int = 12
-    queries_per_landmark: int = 4
+    images_per_landmark: int = 48
+    index_per_landmark: int = 15
+    queries_per_landmark: int = 5
     no_landmark_share: float = 0.4
 
     def __post_init__(self) -> None:

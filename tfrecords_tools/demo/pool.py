@@ -70,9 +70,7 @@ def _in_processes(
         min(workers, len(chunks)), mp_context=context, initializer=_start_worker
     )
     try:
-        waiting: set[Future[int]] = {
-            pool.submit(draw_chunk, root, settings, chunk) for chunk in chunks
-        }
+        waiting = _submit(pool, root, settings, chunks)
         while waiting:
             finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
             for future in finished:
@@ -86,9 +84,19 @@ def _in_processes(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
+def _submit(
+    pool: ProcessPoolExecutor, root: Path, settings: Settings, chunks: list[list[Picture]]
+) -> set[Future[int]]:
+    # The processes start here and inherit the blocked signal: Ctrl-C is the parent's business.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return {pool.submit(draw_chunk, root, settings, chunk) for chunk in chunks}
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _start_worker() -> None:
-    """Leaves Ctrl-C to the parent, and ends with the parent, however that ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Ends this process with its parent, however that ends."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()

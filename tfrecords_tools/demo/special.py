@@ -7,7 +7,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from tfrecords_tools.demo.darkroom import encode_jpeg
+from tfrecords_tools.demo.camera.darkroom import encode_jpeg
 
 _PAGE = b"<!DOCTYPE html>\n<html><head><title>429 Too many requests</title></head></html>\n"
 

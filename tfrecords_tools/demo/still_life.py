@@ -68,8 +68,9 @@ def portrait(rng: Rng, size: Size) -> Image.Image:
         for side in (-1, 1):
             _disc(draw, x + side * unit * 0.3, y, unit * 0.12, unit * 0.08, (245, 245, 240))
             _disc(draw, x + side * unit * 0.3, y, unit * 0.06, unit * 0.08, (40, 36, 34))
-            draw.line([x + side * unit * 0.15, y - unit * 0.22, x + side * unit * 0.48, y - unit * 0.2],
-                      fill=hair, width=max(1, int(unit * 0.07)))  # fmt: skip
+            near, far = x + side * unit * 0.15, x + side * unit * 0.48
+            brow = [near, y - unit * 0.22, far, y - unit * 0.2]
+            draw.line(brow, fill=hair, width=max(1, int(unit * 0.07)))
         draw.line([x, y + unit * 0.05, x - unit * 0.05, y + unit * 0.4], fill=dark, width=1)
         box = [x - unit * 0.3, y + unit * 0.4, x + unit * 0.3, y + unit * 0.75]
         draw.chord(box, 10, 170, fill=(176, 70, 70))
@@ -156,16 +157,23 @@ def animal(rng: Rng, size: Size) -> Image.Image:
         lx = x + (k - (legs - 1) / 2) * u * (0.6 if legs == 4 else 0.4)
         draw.rectangle([lx - u * 0.09, body, lx + u * 0.09, ground + u * 0.1], fill=dark)
     _disc(draw, x, body, u * 1.25, u * 0.62, fur)
-    draw.polygon([(x - side * u * 1.1, body - u * 0.2), (x - side * u * 1.9, body - u * rng.uniform(-0.3, 0.9)),
-                  (x - side * u * 1.1, body + u * 0.1)], fill=dark)  # fmt: skip
+    root = x - side * u * 1.1
+    tip = (x - side * u * 1.9, body - u * rng.uniform(-0.3, 0.9))
+    draw.polygon([(root, body - u * 0.2), tip, (root, body + u * 0.1)], fill=dark)
     hx, hy = x + side * u * 1.3, body - u * rng.uniform(0.4, 1.0)
-    draw.polygon([(x + side * u * 0.6, body - u * 0.4), (hx - side * u * 0.2, hy - u * 0.2),
-                  (hx + side * u * 0.2, hy + u * 0.3), (x + side * u * 1.1, body + u * 0.2)], fill=fur)  # fmt: skip
+    neck = [
+        (x + side * u * 0.6, body - u * 0.4),
+        (hx - side * u * 0.2, hy - u * 0.2),
+        (hx + side * u * 0.2, hy + u * 0.3),
+        (x + side * u * 1.1, body + u * 0.2),
+    ]
+    draw.polygon(neck, fill=fur)
     _disc(draw, hx, hy, u * 0.46, u * 0.4, fur)
     _disc(draw, hx + side * u * 0.4, hy + u * 0.1, u * 0.3, u * 0.2, dark)
     for ear in (-0.15, 0.2):
-        draw.polygon([(hx + ear * u - u * 0.12, hy - u * 0.3), (hx + ear * u + u * 0.12, hy - u * 0.3),
-                      (hx + ear * u - side * u * 0.1, hy - u * 0.75)], fill=dark)  # fmt: skip
+        middle = hx + ear * u
+        low = [(middle - u * 0.12, hy - u * 0.3), (middle + u * 0.12, hy - u * 0.3)]
+        draw.polygon([*low, (middle - side * u * 0.1, hy - u * 0.75)], fill=dark)
     _disc(draw, hx + side * u * 0.15, hy - u * 0.1, u * 0.06, u * 0.06, (16, 16, 16))
     return image
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from tfrecords_tools.demo.camera.photographer import choose_frame
+from tfrecords_tools.demo.camera.shoot import photograph
 from tfrecords_tools.demo.generic import take_generic
-from tfrecords_tools.demo.photographer import choose_frame
 from tfrecords_tools.demo.plan import GENERIC, SPLITS, Picture, Settings, generator
-from tfrecords_tools.demo.scene import Scene
-from tfrecords_tools.demo.scenes import landmark_scene
-from tfrecords_tools.demo.shoot import photograph
 from tfrecords_tools.demo.special import encode
+from tfrecords_tools.demo.world.places import landmark_scene
+from tfrecords_tools.demo.world.scene import Scene
 
 # Colours of floodlights: several landmarks share each.
 _FLOODS = ((1.15, 0.86, 0.50), (1.0, 0.95, 0.85), (1.1, 0.72, 0.36), (0.6, 0.8, 1.15))

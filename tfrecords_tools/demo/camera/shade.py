@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from tfrecords_tools.demo import backdrop
-from tfrecords_tools.demo.light import Light
-from tfrecords_tools.demo.mesh import Sprite, dot
-from tfrecords_tools.demo.raster import NOTHING, Canvas, draw_ids
-from tfrecords_tools.demo.scene import Scene
-from tfrecords_tools.demo.shadow import Shadow
-from tfrecords_tools.demo.textures import Surface, linear, noise, paint
-from tfrecords_tools.demo.view import View
+from tfrecords_tools.demo.camera import backdrop
+from tfrecords_tools.demo.camera.light import Light
+from tfrecords_tools.demo.camera.raster import NOTHING, Canvas, draw_ids
+from tfrecords_tools.demo.camera.shadow import Shadow
+from tfrecords_tools.demo.camera.textures import Surface, linear, noise, paint
+from tfrecords_tools.demo.camera.view import View
+from tfrecords_tools.demo.world.mesh import Sprite, dot
+from tfrecords_tools.demo.world.scene import Scene
 
 _FAR = np.float32(1e5)
 

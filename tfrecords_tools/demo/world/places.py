@@ -4,14 +4,35 @@ from __future__ import annotations
 
 import math
 
-from tfrecords_tools.demo import parts, sacred, sprites, towers, works
-from tfrecords_tools.demo.kit import Kit
 from tfrecords_tools.demo.names import kind_of
 from tfrecords_tools.demo.plan import generator
-from tfrecords_tools.demo.scene import Ground, Scene, Stage
-from tfrecords_tools.demo.surroundings import furnish, house_materials, skyline
+from tfrecords_tools.demo.world import (
+    antiquity,
+    bridges,
+    churches,
+    civic,
+    modern,
+    parts,
+    sprites,
+    strongholds,
+    temples,
+    towers,
+)
+from tfrecords_tools.demo.world.kit import Kit
+from tfrecords_tools.demo.world.scene import Ground, Scene, Stage
+from tfrecords_tools.demo.world.surroundings import furnish, house_materials, skyline
 
-BUILDERS = {**sacred.BUILDERS, **towers.BUILDERS, **works.BUILDERS}
+# Kind of scene (a key of names.KINDS) -> function that builds one.
+BUILDERS = {
+    **antiquity.BUILDERS,
+    **bridges.BUILDERS,
+    **churches.BUILDERS,
+    **civic.BUILDERS,
+    **modern.BUILDERS,
+    **strongholds.BUILDERS,
+    **temples.BUILDERS,
+    **towers.BUILDERS,
+}
 _HILLS = ((92, 108, 84), (104, 112, 120), (126, 118, 96), (80, 96, 92))
 
 

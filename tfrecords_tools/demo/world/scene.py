@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tfrecords_tools.demo.bsp import Tree
-from tfrecords_tools.demo.materials import Material
-from tfrecords_tools.demo.mesh import Builder, Point
+from tfrecords_tools.demo.world.bsp import Tree
+from tfrecords_tools.demo.world.builder import Builder
+from tfrecords_tools.demo.world.materials import Material
+from tfrecords_tools.demo.world.mesh import Point
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tfrecords_tools.demo.mesh import Point, cross, dot, unit
+from tfrecords_tools.demo.world.mesh import Point, cross, dot, unit
 
 
 @dataclass(frozen=True)

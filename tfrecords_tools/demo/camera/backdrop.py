@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from tfrecords_tools.demo.light import Light
-from tfrecords_tools.demo.scene import Ground, Scene
-from tfrecords_tools.demo.textures import hashed, linear, noise, noise_table
+from tfrecords_tools.demo.camera.light import Light
+from tfrecords_tools.demo.camera.textures import hashed, linear, noise, noise_table
+from tfrecords_tools.demo.world.scene import Ground, Scene
 
 _GROUND_COLOURS = {
     "grass": (104, 122, 66),

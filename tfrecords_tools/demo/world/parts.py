@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
-from tfrecords_tools.demo.mesh import Builder
-import itertools
+from tfrecords_tools.demo.world.builder import Builder
 
 Profile = list[tuple[float, float]]
 
@@ -143,14 +143,14 @@ def arch_wall(
                 panel([(low, y, 0), (high, y, 0), (high, y, height), (low, y, height)])
         for arch in outline:
             points = [(sign * x, z) for x, z in arch][::sign]
-            for (ax, az), (bx, bz) in itertools.pairwise(points):
+            for (ax, az), (bx, bz) in pairwise(points):
                 panel([(ax, y, az), (bx, y, bz), (bx, y, height), (ax, y, height)])
     t = thickness / 2
     for (middle, gap, spring, _), arch in zip(openings, outline, strict=True):
         left, right = middle - gap / 2, middle + gap / 2
         b.face([(left, -t, 0), (left, t, 0), (left, t, spring), (left, -t, spring)], wall)
         b.face([(right, t, 0), (right, -t, 0), (right, -t, spring), (right, t, spring)], wall)
-        for (ax, az), (bx, bz) in itertools.pairwise(arch):
+        for (ax, az), (bx, bz) in pairwise(arch):
             b.face([(ax, -t, az), (ax, t, az), (bx, t, bz), (bx, -t, bz)], wall)
     if ends:
         b.face([(half, -t, 0), (half, t, 0), (half, t, height), (half, -t, height)], wall)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tfrecords_tools.demo.mesh import Point, unit
+from tfrecords_tools.demo.world.mesh import Point, unit
 
 # Weight of each condition among photographs.
 _CONDITIONS = {

@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 
-from tfrecords_tools.demo.kit import Kit
-from tfrecords_tools.demo.materials import Band, Disc, Material, Posts, Row
-from tfrecords_tools.demo.mesh import Builder, Sprite
-from tfrecords_tools.demo.scene import Ground, Scene, Stage
-from tfrecords_tools.demo.view import View, look
+from tfrecords_tools.demo.world.builder import Builder
+from tfrecords_tools.demo.world.kit import Kit
+from tfrecords_tools.demo.world.materials import Band, Disc, Material, Posts, Row
+from tfrecords_tools.demo.world.mesh import Sprite
+from tfrecords_tools.demo.world.scene import Ground, Scene, Stage
 
 _PAINTS = (
     (222, 214, 198), (196, 206, 200), (214, 190, 160), (176, 186, 200), (226, 226, 222),
@@ -59,16 +59,6 @@ def furnished_room(rng: np.random.Generator) -> Scene:
         b.sprite(_pot_plant(rng, (kit.u(-0.4, 0.4) * width, depth * 0.35, 0.0)))
     stage = Stage(radius=depth / 2, height=height)
     return Scene(b, kit.materials, Ground(), stage, np.zeros(1024, np.float32) + 0.01)
-
-
-def view_of(rng: np.random.Generator, scene: Scene, width: int, height: int) -> View:
-    """A camera inside the room of `furnished_room`."""
-    depth = 2 * scene.stage.radius
-    eye = (rng.uniform(-0.9, 0.9), -0.44 * depth, rng.uniform(1.2, 1.8))
-    target = (rng.uniform(-1.2, 1.2), 0.4 * depth, rng.uniform(0.8, 1.5))
-    field = math.radians(rng.uniform(50, 78))
-    roll = math.radians(rng.normal(0, 1.5))
-    return look(eye, target, field_of_view=field, roll=roll, width=width, height=height)
 
 
 def _shell(b: Builder, width: float, depth: float, height: float, far: str) -> None:

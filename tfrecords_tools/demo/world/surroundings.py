@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 
-from tfrecords_tools.demo import parts, sprites
-from tfrecords_tools.demo.kit import Kit
-from tfrecords_tools.demo.materials import Band, Material, Row
-from tfrecords_tools.demo.scene import Ground, Stage
+from tfrecords_tools.demo.world import parts, sprites
+from tfrecords_tools.demo.world.kit import Kit
+from tfrecords_tools.demo.world.materials import Band, Material, Row
+from tfrecords_tools.demo.world.scene import Ground, Stage
 
 _PLASTERS = (
     (214, 196, 160), (200, 150, 116), (226, 218, 204), (178, 168, 156), (168, 104, 84),

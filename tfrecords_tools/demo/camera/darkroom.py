@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from tfrecords_tools.demo.light import Light
+from tfrecords_tools.demo.camera.light import Light
 
 _STEPS = 4096
 _WHITEST = 4.0  # light that no exposure can show brighter

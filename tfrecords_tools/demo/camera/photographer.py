@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tfrecords_tools.demo import sprites
-from tfrecords_tools.demo.mesh import Point, Sprite, unit
-from tfrecords_tools.demo.scene import Scene, Stage
-from tfrecords_tools.demo.surroundings import is_dry, place
-from tfrecords_tools.demo.view import View, look
+from tfrecords_tools.demo.camera.view import View, look
+from tfrecords_tools.demo.world import sprites
+from tfrecords_tools.demo.world.mesh import Point, Sprite, unit
+from tfrecords_tools.demo.world.scene import Scene, Stage
+from tfrecords_tools.demo.world.surroundings import is_dry, place
 
 _ASPECTS = ((4 / 3, 0.46), (3 / 2, 0.30), (16 / 9, 0.10), (1.0, 0.08), (5 / 4, 0.06))
+# Nearly everybody stays on the side with the entrance, the square or the view.
+_WIDEST_SECTOR = 1.7
 _NARROWEST, _WIDEST = math.radians(3), math.radians(80)
 
 
@@ -40,9 +42,9 @@ def choose_frame(rng: np.random.Generator) -> Frame:
 def choose_view(rng: np.random.Generator, stage: Stage, width: int, height: int) -> View:
     """A camera as somebody might hold it: mostly the whole landmark, now and then a detail."""
     draw = rng.random()
-    if draw < 0.14 and stage.sights:
+    if draw < 0.10 and stage.sights:
         return _detail(rng, stage, width, height)
-    far = draw > 0.91
+    far = draw > 0.94
     size = stage.size
     distance = size * (rng.uniform(2.4, 3.8) if far else rng.uniform(*stage.reach))
     distance = max(distance, 1.12 * max(stage.keep_out, stage.radius) + 4)
@@ -51,7 +53,7 @@ def choose_view(rng: np.random.Generator, stage: Stage, width: int, height: int)
     eye = (x, y, _eye_height(rng, stage))
     fill = rng.uniform(0.28, 0.5) if far else rng.uniform(0.62, 1.12)
     middle = stage.height * rng.uniform(0.38, 0.5)
-    crop = 0.0 if far else rng.uniform(0, 0.55)
+    crop = 0.0 if far else rng.uniform(0, 0.45)
     field = _field_for(stage, distance, fill, crop, width, height)
     # Off the centre of the frame, as far as the motif leaves room.
     slack = max(0.0, 1.15 - fill) * 0.32
@@ -69,10 +71,18 @@ def choose_view(rng: np.random.Generator, stage: Stage, width: int, height: int)
 
 def _azimuth(rng: np.random.Generator, stage: Stage) -> float:
     centre, half = stage.sector
-    if rng.random() < 0.6:
+    half = min(half, _WIDEST_SECTOR)
+    if rng.random() < 0.7:
         # Most people stand where most people stand.
-        return centre + max(-half, min(half, rng.normal(0, 0.36 * half)))
+        return centre + max(-half, min(half, rng.normal(0, 0.33 * half)))
     return centre + rng.uniform(-half, half)
+
+
+def _within(stage: Stage, azimuth: float) -> float:
+    """The nearest azimuth from where the landmark is freely seen."""
+    centre, half = stage.sector
+    off = (azimuth - centre + math.pi) % (2 * math.pi) - math.pi
+    return centre + max(-half, min(half, off))
 
 
 def _eye_height(rng: np.random.Generator, stage: Stage) -> float:
@@ -106,7 +116,7 @@ def _field_for(
 def _detail(rng: np.random.Generator, stage: Stage, width: int, height: int) -> View:
     point, size = stage.sights[int(rng.integers(len(stage.sights)))]
     if math.hypot(point[0], point[1]) > 0.3 * stage.radius:
-        azimuth = math.atan2(point[0], -point[1]) + rng.normal(0, 0.45)
+        azimuth = _within(stage, math.atan2(point[0], -point[1]) + rng.normal(0, 0.45))
     else:
         azimuth = _azimuth(rng, stage)
     distance = stage.size * rng.uniform(0.75, 1.4)
@@ -120,6 +130,16 @@ def _detail(rng: np.random.Generator, stage: Stage, width: int, height: int) -> 
     return look(
         eye, target, field_of_view=field, roll=_roll(rng), width=width, height=height
     )  # fmt: skip
+
+
+def choose_view_inside(rng: np.random.Generator, stage: Stage, width: int, height: int) -> View:
+    """A camera in a room that is 2 * `stage.radius` deep, from its front wall."""
+    depth = 2 * stage.radius
+    eye = (rng.uniform(-0.9, 0.9), -0.44 * depth, rng.uniform(1.2, 1.8))
+    target = (rng.uniform(-1.2, 1.2), 0.4 * depth, rng.uniform(0.8, 1.5))
+    field = math.radians(rng.uniform(50, 78))
+    roll = math.radians(rng.normal(0, 1.5))
+    return look(eye, target, field_of_view=field, roll=roll, width=width, height=height)
 
 
 def choose_occluders(rng: np.random.Generator, scene: Scene, view: View) -> list[Sprite]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from tfrecords_tools.demo.light import Light
-from tfrecords_tools.demo.mesh import dot
-from tfrecords_tools.demo.raster import NOTHING, draw_ids
-from tfrecords_tools.demo.scene import Scene
-from tfrecords_tools.demo.view import along, sunlight
+from tfrecords_tools.demo.camera.light import Light
+from tfrecords_tools.demo.camera.raster import NOTHING, draw_ids
+from tfrecords_tools.demo.camera.view import along, sunlight
+from tfrecords_tools.demo.world.mesh import dot
+from tfrecords_tools.demo.world.scene import Scene
 
 _PIXELS = 320
 _BIAS = 0.3  # metres

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from tfrecords_tools.demo.darkroom import develop, finish
-from tfrecords_tools.demo.light import Rgb, choose_light
-from tfrecords_tools.demo.photographer import choose_occluders, choose_view
-from tfrecords_tools.demo.scene import Scene
-from tfrecords_tools.demo.shade import Picture3d
+from tfrecords_tools.demo.camera.darkroom import develop, finish
+from tfrecords_tools.demo.camera.light import Rgb, choose_light
+from tfrecords_tools.demo.camera.photographer import choose_occluders, choose_view
+from tfrecords_tools.demo.camera.shade import Picture3d
+from tfrecords_tools.demo.world.scene import Scene
 
 SUPERSAMPLING = 1.8
 _ATTEMPTS = 4

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from tfrecords_tools.demo.mesh import Point, Sprite
+from tfrecords_tools.demo.world.mesh import Point, Sprite
 
 Rng = np.random.Generator
 _CLOTHES = (
@@ -59,10 +59,10 @@ def tree(rng: Rng, anchor: Point, height: float, species: str) -> Sprite:
     elif species == "cypress":
         for k in range(4):
             tone = 0.6 + 0.1 * k
+            middle = (0.02 * h * (k % 2), (0.4 + 0.09 * k) * h)
             shapes.append(
-                (_shade(leaf, tone), (0.02 * h * (k % 2), (0.4 + 0.09 * k) * h, (0.1 - 0.018 * k) * h,
-                                      (0.38 - 0.04 * k) * h))
-            )  # fmt: skip
+                (_shade(leaf, tone), (*middle, (0.1 - 0.018 * k) * h, (0.38 - 0.04 * k) * h))
+            )
     else:
         shapes = [(trunk, ((-0.025 * h, 0), (0.025 * h, 0), (0.03 * h, 0.85 * h), (0, 0.85 * h)))]
         for k in range(9):

@@ -1,87 +1,12 @@
-"""Polygon meshes: flat convex faces with surface coordinates, and solids built from them.
-
-World frame: metres, z up, the ground at z = 0. A face lists its corners counter-clockwise as seen
-from outside. Its surface coordinates (u, v), in metres, start at `origin`: u runs along the lower
-edge, v up the face; textures live in them.
-"""
+"""Solids of flat faces, placed in nested frames."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
-Point = tuple[float, float, float]
-
-
-@dataclass(slots=True)
-class Face:
-    """A flat convex polygon.
-
-    Attributes:
-        points: at least three corners, counter-clockwise seen from outside.
-        material: key of the scene's material table.
-        normal, offset: the plane is {p: normal . p = offset}; `normal` has unit length.
-        origin, along, up: frame of the surface coordinates.
-        width, height: extent of the whole wall that the face belongs to, in metres.
-        axis: (x, y) of the vertical axis if the face is part of a round body, which is then
-            shaded as if it were smooth.
-        landmark: False for surroundings.
-        two_sided: visible from both sides (thin parts).
-    """
-
-    points: tuple[Point, ...]
-    material: str
-    normal: Point
-    offset: float
-    origin: Point
-    along: Point
-    up: Point
-    width: float
-    height: float
-    axis: tuple[float, float] | None = None
-    landmark: bool = True
-    two_sided: bool = False
-
-
-@dataclass(slots=True)
-class Sprite:
-    """Flat shapes that always face the viewer: foliage, people, lamps.
-
-    Attributes:
-        anchor: world position.
-        shapes: each (tint, coordinates) with the tint an sRGB colour 0..255 and the coordinates,
-            metres right and up of the anchor, either a polygon ((x, y), ...) or an ellipse
-            (centre x, centre y, radius x, radius y).
-        light: light of its own, 0..1 (lamps at night).
-    """
-
-    anchor: Point
-    shapes: tuple[tuple[tuple[float, float, float], tuple], ...]
-    light: float = 0.0
-
-
-def _subtract(a: Point, b: Point) -> Point:
-    return (a[0] - b[0], a[1] - b[1], a[2] - b[2])
-
-
-def cross(a: Point, b: Point) -> Point:
-    return (
-        a[1] * b[2] - a[2] * b[1],
-        a[2] * b[0] - a[0] * b[2],
-        a[0] * b[1] - a[1] * b[0],
-    )
-
-
-def unit(a: Point) -> Point:
-    length = math.sqrt(a[0] * a[0] + a[1] * a[1] + a[2] * a[2])
-    if length < 1e-12:
-        raise ValueError("A zero vector has no direction.")
-    return (a[0] / length, a[1] / length, a[2] / length)
-
-
-def dot(a: Point, b: Point) -> float:
-    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+from tfrecords_tools.demo.world.mesh import Face, Point, Sprite, cross, dot, newell, subtract, unit
 
 
 class Builder:
@@ -147,16 +72,16 @@ class Builder:
             two_sided: visible from both sides.
         """
         corners = [self.world(p) for p in points]
-        normal = _newell(corners)
+        normal = newell(corners)
         if frame is None:
-            along = unit(_subtract(corners[1], corners[0]))
+            along = unit(subtract(corners[1], corners[0]))
         else:
             start = self.world(frame[0])
             ahead = self.world(tuple(a + d for a, d in zip(*frame, strict=True)))
-            along = unit(_subtract(ahead, start))
+            along = unit(subtract(ahead, start))
         up = cross(normal, along)
         width = math.dist(corners[0], corners[1])
-        height = max(dot(_subtract(c, corners[0]), up) for c in corners)
+        height = max(dot(subtract(c, corners[0]), up) for c in corners)
         origin = corners[0]
         if wall is not None:
             start, width, height = wall
@@ -202,10 +127,14 @@ class Builder:
         if top is not None:
             self.face([(x, y, height) for x, y in outline], top)
 
-    def box(self, width: float, depth: float, height: float, walls, top: str | None) -> None:
-        """A block; `walls` in the order front (-y), right, back, left."""
+    def box(
+        self, width: float, depth: float, height: float, walls, top: str | None, bottom=None
+    ) -> None:
+        """A block; `walls` in the order front (-y), right, back, left. `bottom`: its underside."""
         x, y = width / 2, depth / 2
         self.prism([(-x, -y), (x, -y), (x, y), (-x, y)], height, walls, top)
+        if bottom is not None:
+            self.face([(-x, y, 0), (x, y, 0), (x, -y, 0), (-x, -y, 0)], bottom)
 
     def lathe(
         self,
@@ -295,7 +224,7 @@ class Builder:
         self, a: Point, b: Point, thickness: float, material: str, plane: Point | None = None
     ) -> None:
         """A thin bar from a to b: a strip in the plane with normal `plane`, or two crossed ones."""
-        direction = unit(_subtract(b, a))
+        direction = unit(subtract(b, a))
         if plane is not None:
             sides = [unit(cross(direction, plane))]
         else:
@@ -305,19 +234,9 @@ class Builder:
         for side in sides:
             s = tuple(thickness / 2 * c for c in side)
             corners = [
-                _subtract(a, s),
-                _subtract(b, s),
+                subtract(a, s),
+                subtract(b, s),
                 tuple(p + q for p, q in zip(b, s, strict=True)),
                 tuple(p + q for p, q in zip(a, s, strict=True)),
             ]
             self.face(corners, material, two_sided=True)
-
-
-def _newell(points: list[Point]) -> Point:
-    """Unit normal of a polygon, robust to collinear corners."""
-    x = y = z = 0.0
-    for (ax, ay, az), (bx, by, bz) in zip(points, points[1:] + points[:1], strict=True):
-        x += (ay - by) * (az + bz)
-        y += (az - bz) * (ax + bx)
-        z += (ax - bx) * (ay + by)
-    return unit((x, y, z))

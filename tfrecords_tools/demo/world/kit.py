@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tfrecords_tools.demo.materials import ROOFS, STONES, Colour, Feature, Material
-from tfrecords_tools.demo.mesh import Builder
-from tfrecords_tools.demo.scene import Ground, Stage
+from tfrecords_tools.demo.world.builder import Builder
+from tfrecords_tools.demo.world.materials import ROOFS, STONES, Colour, Feature, Material
+from tfrecords_tools.demo.world.scene import Ground, Stage
 
 
 @dataclass(frozen=True)

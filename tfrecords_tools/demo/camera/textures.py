@@ -13,7 +13,7 @@ from functools import cache
 import numpy as np
 from PIL import Image
 
-from tfrecords_tools.demo.materials import Band, Braces, Colour, Disc, Material, Posts, Row
+from tfrecords_tools.demo.world.materials import Band, Braces, Colour, Disc, Material, Posts, Row
 
 _GLASS = np.array([0.010, 0.014, 0.022], np.float32)
 _LAMP = np.array([1.0, 0.72, 0.34], np.float32)

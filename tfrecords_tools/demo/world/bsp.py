@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tfrecords_tools.demo.mesh import Face, Point
+from tfrecords_tools.demo.world.mesh import Face, Point
 
 _EPSILON = 1e-4  # metres
 _CANDIDATES = 10
@@ -78,7 +78,7 @@ class Tree:
         nodes = self._nodes
         if not nodes:
             return list(cells.get(-1, ()))
-        # Entries: (node, -1) walk it, (node, 2) list its pieces, (node, side) list that side's cell.
+        # (node, -1): walk it; (node, 2): list its pieces; (node, side): list that side's cell.
         stack = [(self._root, -1)]
         while stack:
             number, what = stack.pop()

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-from tfrecords_tools.demo.mesh import Point, Sprite
-from tfrecords_tools.demo.scene import Scene
-from tfrecords_tools.demo.view import View
+from tfrecords_tools.demo.camera.view import View
+from tfrecords_tools.demo.world.mesh import Point, Sprite
+from tfrecords_tools.demo.world.scene import Scene
 
 NEAR = 0.4  # metres; nothing nearer than that is drawn
 NOTHING = -1

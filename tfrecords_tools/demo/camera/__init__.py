@@ -1,0 +1,1 @@
+"""How it is photographed: light, views, drawing, development."""

@@ -1,0 +1,1 @@
+"""What there is to photograph: geometry, materials, buildings, surroundings."""
