@@ -103,7 +103,7 @@ def create_backbone(name: str, *, image_size: int, weights: str | None = None) -
     entry = BACKBONES[name]
     if image_size < entry.min_image_size:
         raise ValueError(
-            f"{name} needs images of at least {entry.min_image_size} px. "
-            f"Received: image_size={image_size}."
+            f"{name} needs images of at least {entry.min_image_size} px: there its last feature "
+            f"map has shrunk to 1x1. Received: image_size={image_size}."
         )
     return entry.build(image_size, weights)

@@ -23,18 +23,22 @@ class InceptionConfig:
     Args:
         factorised_reduction: the 35 -> 17 block's first branch is 1x3 -> 3x1 -> 3x3 stride 2
             (the code of V100 and V200) instead of one 3x3 stride 2 (vanilla, and Figure 6).
-        middle_channels: channels c of each 17x17 block, in order.
+        middle_channels: (letter, channels c) of each 17x17 block `mixed_6<letter>`, in order. The
+            letters are the source's: V200 leaves out 6d and keeps the name of 6e.
     """
 
     factorised_reduction: bool
-    middle_channels: tuple[int, ...]
+    middle_channels: tuple[tuple[str, int], ...]
 
+
+_FOUR_MIDDLE_BLOCKS = (("b", 128), ("c", 160), ("d", 160), ("e", 192))
+_THREE_MIDDLE_BLOCKS = (("b", 128), ("c", 160), ("e", 192))
 
 INCEPTIONS = {
-    "inception_v3": InceptionConfig(False, (128, 160, 160, 192)),
-    "inception_v100": InceptionConfig(True, (128, 160, 160, 192)),
-    "inception_v200": InceptionConfig(True, (128, 160, 192)),
-    "inception_v200_figure6": InceptionConfig(False, (128, 160, 192)),
+    "inception_v3": InceptionConfig(False, _FOUR_MIDDLE_BLOCKS),
+    "inception_v100": InceptionConfig(True, _FOUR_MIDDLE_BLOCKS),
+    "inception_v200": InceptionConfig(True, _THREE_MIDDLE_BLOCKS),
+    "inception_v200_figure6": InceptionConfig(False, _THREE_MIDDLE_BLOCKS),
 }
 
 
@@ -164,7 +168,7 @@ def auxiliary_head(feature_map, num_classes):
         raise ValueError(
             f"The auxiliary head pools 5x5 at stride 3 and then convolves 5x5, which needs a map "
             f"of at least 17x17 (a 299 px input); this one is {side}x{side}. Use image_size=299 "
-            f"or more, or set the auxiliary weight to 0."
+            f"or more, or leave the auxiliary head out (auxiliary weight 0)."
         )
     x = layers.AveragePooling2D(5, strides=3, name="aux_avgpool")(feature_map)
     x = conv_bn_relu(x, 128, 1, name="aux_1x1")
@@ -210,8 +214,8 @@ def inception_trunk(config: InceptionConfig, image_size: int, name: str) -> kera
     for letter, pool_channels in zip("bcd", (32, 64, 64), strict=True):
         x = _block_a(x, pool_channels, f"mixed_5{letter}")
     x = _block_b(x, config.factorised_reduction, "mixed_6a")
-    for number, channels in enumerate(config.middle_channels):
-        x = _block_c(x, channels, f"mixed_6{'bcdefgh'[number]}")
+    for letter, channels in config.middle_channels:
+        x = _block_c(x, channels, f"mixed_6{letter}")
     tap = x
     x = _block_d(x, "mixed_7a")
     x = _block_e(x, "mixed_7b")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import keras
 from keras import layers
 
-from landmarks_tf.layers import CosineClassifier, GeMPooling2D
+from landmarks_tf.layers import CosineClassifier, GeMPooling2D, L2Normalization
 from landmarks_tf.models.backbones import Backbone
 from landmarks_tf.models.inception import auxiliary_head, torch_linear_bias
 
@@ -107,9 +107,12 @@ def build_embedder(
 
     Returns:
         (B, S, S, 3) pixels 0..255 -> (B, D) rows of length 1, float32.
+
+    Raises:
+        ValueError: an unknown pooling or part of a neck, or a width that does not fit the neck.
     """
     x = apply_neck(pool(backbone.model.output, pooling), neck, dim, dropout)
-    unit = layers.UnitNormalization(dtype="float32", name="embedding")(x)
+    unit = L2Normalization(name="embedding")(x)
     return keras.Model(backbone.model.input, unit, name="embedder")
 
 
@@ -155,6 +158,9 @@ def build_landmark_model(
     outputs = main
     if auxiliary:
         if backbone.auxiliary_tap is None:
-            raise ValueError(f"{backbone.name} has no auxiliary head. Set its weight to 0.")
+            raise ValueError(
+                f"Of the backbones only the Inception family has an auxiliary head. "
+                f"Received: auxiliary=True with {backbone.name}."
+            )
         outputs = {"main": main, "auxiliary": auxiliary_head(backbone.auxiliary_tap, num_classes)}
     return LandmarkModel(keras.Model(embedder.input, outputs, name="trainer"), embedder)

@@ -1,0 +1,235 @@
+"""The Inception family: shapes, blocks, initial values, and numbers from torchvision's network."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+from landmarks_tf.models.inception import INCEPTIONS, auxiliary_head, inception_trunk
+from tests import contracts
+
+pytestmark = contracts.IGNORE_ARRAY_COPY
+
+
+@pytest.fixture(scope="module")
+def trunks():
+    """Every member at the source's 299 px; built once, never trained."""
+    keras.utils.set_random_seed(0)
+    return {name: inception_trunk(INCEPTIONS[name], 299, f"{name}_trunk") for name in INCEPTIONS}
+
+
+@pytest.fixture(scope="module")
+def with_heads(trunks):
+    """V200 and V3 with 7 classes: (pixels) -> logits, auxiliary logits."""
+    return {name: _with_heads(trunks[name]) for name in ("inception_v3", "inception_v200")}
+
+
+def _with_heads(trunk):
+    features, tap = trunk.outputs
+    pooled = keras.layers.GlobalAveragePooling2D()(features)
+    logits = keras.layers.Dense(7, name="logits")(pooled)
+    return keras.Model(trunk.input, [logits, auxiliary_head(tap, 7)])
+
+
+# reproduction.md section 1.2 and 1.3, at 299 px.
+SHAPES = {
+    "stem_1a_relu": (149, 149, 32),
+    "stem_2a_relu": (147, 147, 32),
+    "stem_2b_relu": (147, 147, 64),
+    "stem_pool1": (73, 73, 64),
+    "stem_3b_relu": (73, 73, 80),
+    "stem_4a_relu": (71, 71, 192),
+    "stem_pool2": (35, 35, 192),
+    "mixed_5b_concat": (35, 35, 256),
+    "mixed_5c_concat": (35, 35, 288),
+    "mixed_5d_concat": (35, 35, 288),
+    "mixed_6a_concat": (17, 17, 768),
+    "mixed_6b_concat": (17, 17, 768),
+    "mixed_6c_concat": (17, 17, 768),
+    "mixed_6e_concat": (17, 17, 768),
+    "mixed_7a_concat": (8, 8, 1280),
+    "mixed_7b_concat": (8, 8, 2048),
+    "mixed_7c_concat": (8, 8, 2048),
+}
+
+
+@pytest.mark.parametrize("name", INCEPTIONS)
+def test_shapes_of_the_feature_maps(name, trunks):
+    for layer, shape in SHAPES.items():
+        assert trunks[name].get_layer(layer).output.shape == (None, *shape), layer
+    assert [o.shape for o in trunks[name].outputs] == [(None, 8, 8, 2048), (None, 17, 17, 768)]
+
+
+def test_blocks_are_named_by_the_source(trunks):
+    def blocks(name):
+        return [
+            layer.name.split("_")[1]
+            for layer in trunks[name].layers
+            if layer.name.startswith("mixed") and layer.name.count("_") == 2
+            if layer.name.endswith("_concat")
+        ]
+
+    four = ["5b", "5c", "5d", "6a", "6b", "6c", "6d", "6e", "7a", "7b", "7c"]
+    three = [block for block in four if block != "6d"]
+    assert blocks("inception_v3") == blocks("inception_v100") == four
+    assert blocks("inception_v200") == blocks("inception_v200_figure6") == three
+
+
+def test_channels_of_the_middle_blocks(trunks):
+    def channels(name):
+        return [
+            layer.filters
+            for layer in trunks[name].layers
+            if layer.name.startswith("mixed_6") and layer.name.endswith("_7x7_1_conv")
+        ]
+
+    assert channels("inception_v3") == channels("inception_v100") == [128, 160, 160, 192]
+    assert channels("inception_v200") == channels("inception_v200_figure6") == [128, 160, 192]
+
+
+def test_only_the_code_networks_factorise_the_reduction(trunks):
+    def kernels(name):
+        block = [
+            layer
+            for layer in trunks[name].layers
+            if layer.name in {f"mixed_6a_{part}_conv" for part in ("1x3", "3x1", "3x3")}
+        ]
+        return [(layer.kernel_size, layer.filters, layer.strides[0]) for layer in block]
+
+    enhanced = [((1, 3), 288, 1), ((3, 1), 384, 1), ((3, 3), 384, 2)]
+    assert kernels("inception_v100") == kernels("inception_v200") == enhanced
+    assert kernels("inception_v3") == kernels("inception_v200_figure6") == [((3, 3), 384, 2)]
+
+
+@pytest.mark.parametrize("name", INCEPTIONS)
+def test_batch_norms_and_convolutions_are_the_sources(name, trunks):
+    layers = trunks[name].layers
+    norms = [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization)]
+    convolutions = [layer for layer in layers if isinstance(layer, keras.layers.Conv2D)]
+    assert len(norms) == len(convolutions) > 80
+    for norm in norms:
+        assert (norm.epsilon, norm.momentum) == (1e-3, 0.9)
+        assert norm.scale and norm.center
+    assert not any(convolution.use_bias for convolution in convolutions)
+
+
+def test_average_pooling_counts_the_padding_as_zeros(trunks):
+    # By hand: at a corner 4 of the 9 pixels are real ones, at an edge 6.
+    expected = np.array([[4, 6, 6, 4], [6, 9, 9, 6], [6, 9, 9, 6], [4, 6, 6, 4]]) / 9
+    trunk = trunks["inception_v200"]
+    blocks = ("5b", "5c", "5d", "6b", "6c", "6e", "7b", "7c")
+    for block in blocks:
+        pad = trunk.get_layer(f"mixed_{block}_avgpool_pad")
+        pool = trunk.get_layer(f"mixed_{block}_avgpool")
+        assert pool.input is pad.output
+        pooled = pool(pad(np.ones((1, 4, 4, 1), np.float32)))
+        np.testing.assert_allclose(np.asarray(pooled)[0, :, :, 0], expected, rtol=1e-6)
+    pools = [y for y in trunk.layers if isinstance(y, keras.layers.AveragePooling2D)]
+    assert len(pools) == len(blocks)
+
+
+def test_initial_values_are_the_sources(trunks, with_heads):
+    # Cut at two sigma, a normal of sigma 0.1 has a deviation of 0.08796 (scipy's truncnorm).
+    aux_convolutions = [
+        with_heads["inception_v200"].get_layer(f"aux_{k}_conv") for k in ("1x1", "5x5")
+    ]
+    trunk_layers = trunks["inception_v200"].layers
+    for layer in [*trunk_layers, *aux_convolutions]:
+        if isinstance(layer, keras.layers.Conv2D):
+            kernel = np.asarray(layer.kernel)
+            assert np.abs(kernel).max() <= 0.2 + 1e-7
+            if kernel.size > 100_000:
+                assert np.abs(kernel).max() > 0.19
+                np.testing.assert_allclose(kernel.std(), 0.08796, rtol=0.01)
+        if isinstance(layer, keras.layers.BatchNormalization):
+            assert (np.asarray(layer.gamma) == 1).all()
+            assert (np.asarray(layer.beta) == 0).all()
+    dense = with_heads["inception_v200"].get_layer("aux_logits")
+    kernel, bias = np.asarray(dense.kernel), np.asarray(dense.bias)
+    assert 0.0018 < np.abs(kernel).max() <= 0.002
+    assert 0 < np.abs(bias).max() <= 768**-0.5
+
+
+# Logits and auxiliary logits of torchvision 0.28.0's Inception3 (torch 2.13.0, float64) in
+# evaluation mode; for V200 with Mixed_6d replaced by Identity and Mixed_6a's first branch by
+# BasicConv2d 1x3 (288, padding (0, 1)), 3x1 (384, padding (1, 0)), 3x3 (384, stride 2). The
+# weights and the input come from `torchvision_values` and RandomState(1000), in PyTorch's layout.
+GOLDEN = {
+    "inception_v3": (
+        [1.424637, 2.812568, -0.648477, -1.365982, 1.575756, -0.736798, 1.430917],
+        [1.856572, -3.119052, 0.636015, 0.309592, -1.498745, 1.342932, -2.503039],
+    ),
+    "inception_v200": (
+        [0.030735, 1.455449, -3.570671, 2.288161, 2.293479, -1.742508, 2.045929],
+        [2.033061, -3.535505, -0.818682, 0.020975, -2.28754, -1.389115, -2.384493],
+    ),
+}
+
+
+def set_torchvision_values(model) -> None:
+    """Weights by the rank of a convolution's name, as the golden script set them."""
+    names = sorted(
+        layer.name.removesuffix("_conv")
+        for layer in _leaves(model)
+        if isinstance(layer, keras.layers.Conv2D)
+    )
+    layers = {layer.name: layer for layer in _leaves(model)}
+    for number, name in enumerate(names):
+        # RandomState's streams are frozen: NumPy promises never to change them.
+        random = np.random.RandomState(number)
+        height, width, inputs, outputs = layers[f"{name}_conv"].kernel.shape
+        kernel = random.standard_normal((outputs, inputs, height, width))
+        kernel *= np.sqrt(2 / (inputs * height * width))
+        layers[f"{name}_conv"].kernel.assign(kernel.transpose(2, 3, 1, 0))
+        norm = layers[f"{name}_bn"]
+        norm.gamma.assign(1 + 0.1 * random.standard_normal(outputs))
+        norm.beta.assign(0.1 * random.standard_normal(outputs))
+        norm.moving_mean.assign(0.1 * random.standard_normal(outputs))
+        norm.moving_variance.assign(np.exp(0.1 * random.standard_normal(outputs)))
+    for seed, name in ((1001, "logits"), (1002, "aux_logits")):
+        random, dense = np.random.RandomState(seed), layers[name]
+        inputs, outputs = dense.kernel.shape
+        dense.kernel.assign(random.standard_normal((outputs, inputs)).T / np.sqrt(inputs))
+        dense.bias.assign(random.standard_normal(outputs))
+
+
+def _leaves(model):
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _leaves(layer)
+        else:
+            yield layer
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_outputs_equal_torchvisions(name, trunks, with_heads, request):
+    before = [np.array(w) for w in with_heads[name].weights]
+    set_torchvision_values(with_heads[name])
+    pixels = np.random.RandomState(1000).standard_normal((1, 3, 299, 299)).astype(np.float32)
+    outputs = with_heads[name](pixels.transpose(0, 2, 3, 1), training=False)
+    for weight, value in zip(with_heads[name].weights, before, strict=True):
+        weight.assign(value)
+    for ours, theirs in zip(outputs, GOLDEN[name], strict=True):
+        np.testing.assert_allclose(np.asarray(ours)[0], theirs, atol=2e-4)
+
+
+def test_refusals(trunks):
+    small = keras.Input((16, 16, 768))
+    contracts.check_refusals(
+        {
+            "at least 75 px, because their last grid has no pixel left below that. "
+            "Received: image_size=74": lambda: inception_trunk(
+                INCEPTIONS["inception_v200"], 74, "trunk"
+            ),
+            "at least 17x17 (a 299 px input); this one is 16x16. Use image_size=299": lambda: (
+                auxiliary_head(small, 10)
+            ),
+        }
+    )
+
+
+def test_75_px_is_really_the_smallest():
+    # By hand: 75 -> 37 -> 35 -> 35 -> 17 -> 17 -> 15 -> 7 (stem), 7 -> 3 -> 1 (reductions).
+    trunk = inception_trunk(INCEPTIONS["inception_v200"], 75, "small")
+    assert [o.shape for o in trunk.outputs] == [(None, 1, 1, 2048), (None, 3, 3, 768)]

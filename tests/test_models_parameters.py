@@ -1,0 +1,104 @@
+"""Parameter counts against the table of reproduction.md section 1.5."""
+
+from __future__ import annotations
+
+import keras
+import pytest
+
+from landmarks_tf.models import (
+    build_embedder,
+    build_landmark_model,
+    count_parameters,
+    create_backbone,
+)
+
+NETWORKS = ("inception_v3", "inception_v100", "inception_v200", "inception_v200_figure6")
+
+
+@pytest.fixture(scope="module")
+def networks():
+    """(backbone, embedder) at 299 px; the heads of each test share them."""
+    backbones = {name: create_backbone(name, image_size=299) for name in NETWORKS}
+    return {name: (backbone, build_embedder(backbone)) for name, backbone in backbones.items()}
+
+
+def counts_of(networks, name, num_classes, auxiliary=False):
+    backbone, embedder = networks[name]
+    model = build_landmark_model(
+        embedder, backbone, num_classes=num_classes, head="softmax", auxiliary=auxiliary
+    )
+    return count_parameters(model.trainer)
+
+
+# name, classes, learnable without auxiliary head, of that head, with it, all stored without it.
+TABLE = [
+    ("inception_v3", 890, 23_609_178, 3_242_106, 26_851_284, 23_643_610),
+    ("inception_v100", 890, 24_522_906, 3_242_106, 27_765_012, 24_558_682),
+    ("inception_v200", 890, 22_831_898, 3_242_106, 26_074_004, 22_864_218),
+    ("inception_v200_figure6", 890, 21_918_170, 3_242_106, 25_160_276, 21_949_146),
+    ("inception_v3", 1000, 23_834_568, 3_326_696, 27_161_264, None),
+    ("inception_v100", 1000, 24_748_296, 3_326_696, 28_074_992, None),
+    ("inception_v200", 1000, 23_057_288, 3_326_696, 26_383_984, None),
+]
+
+
+@pytest.mark.parametrize(("name", "classes", "plain", "head", "whole", "stored"), TABLE)
+def test_counts_of_the_table(networks, name, classes, plain, head, whole, stored):
+    without = counts_of(networks, name, classes)
+    assert without["trainable"] == plain
+    if stored is not None:
+        assert without["total"] == stored
+    with_auxiliary = counts_of(networks, name, classes, auxiliary=True)
+    assert with_auxiliary["trainable"] == whole
+    assert with_auxiliary["by_block"]["aux"] == head
+
+
+def test_blocks_of_v100(networks):
+    assert counts_of(networks, "inception_v100", 890)["by_block"] == {
+        "stem": 172_672,
+        "mixed_5b": 255_904,
+        "mixed_5c": 277_472,
+        "mixed_5d": 285_152,
+        "mixed_6a": 2_067_008,
+        "mixed_6b": 1_297_408,
+        "mixed_6c": 1_691_008,
+        "mixed_6d": 1_691_008,
+        "mixed_6e": 2_141_952,
+        "mixed_7a": 1_698_304,
+        "mixed_7b": 5_044_608,
+        "mixed_7c": 6_076_800,
+        "logits": 1_823_610,
+    }
+
+
+def test_blocks_of_v200_are_v100s_without_6d(networks):
+    v100 = counts_of(networks, "inception_v100", 890)["by_block"]
+    v200 = counts_of(networks, "inception_v200", 890)["by_block"]
+    assert v200 == {block: size for block, size in v100.items() if block != "mixed_6d"}
+
+
+def test_the_enhanced_reduction_costs_913_728(networks):
+    enhanced = counts_of(networks, "inception_v200", 890)["by_block"]["mixed_6a"]
+    plain = counts_of(networks, "inception_v200_figure6", 890)["by_block"]["mixed_6a"]
+    assert (plain, enhanced - plain) == (1_153_280, 913_728)
+
+
+def test_blocks_add_up_and_frozen_layers_do_not_count(networks):
+    _, embedder = networks["inception_v200"]
+    counts = count_parameters(embedder)
+    assert sum(counts["by_block"].values()) == counts["trainable"]
+    small = keras.Sequential(
+        [
+            keras.Input((3,)),
+            keras.layers.Dense(2, name="block_1_dense"),
+            keras.layers.BatchNormalization(name="block_1_bn"),
+            keras.layers.Dropout(0.5, name="drop"),
+            keras.layers.Dense(5, name="head_logits", trainable=False),
+        ]
+    )
+    # By hand: 3 * 2 + 2 and 2 + 2 are learned, 2 + 2 statistics and 2 * 5 + 5 are stored only.
+    assert count_parameters(small) == {
+        "trainable": 12,
+        "total": 12 + 4 + 15,
+        "by_block": {"block_1": 12},
+    }
