@@ -109,8 +109,11 @@ class Picture3d:
                 water[at[pick]] = True
 
     def _in_air(self, rgb: np.ndarray, depth: np.ndarray) -> np.ndarray:
-        haze = (depth * depth / (depth * depth + np.float32(self._light.fog) ** 2))[:, None]
-        return rgb + haze * (np.array(self._light.horizon, np.float32) - rgb)
+        square = depth * depth
+        haze = (square / (square + np.float32(self._light.fog) ** 2))[:, None]
+        rgb *= 1 - haze
+        rgb += haze * np.array(self._light.horizon, np.float32)
+        return rgb
 
     def _reflect(self) -> None:
         view = self._view
@@ -133,11 +136,11 @@ class Picture3d:
         at = at[order]
         face = ids[at]
         sx, sy = self._sx[at], self._sy[at]
-        table = _view_table(scene, view)[face]
-        depth = table[:, 0] / (table[:, 1] * sx + table[:, 2] * sy + table[:, 3])
+        table = [np.take(column, face) for column in _view_table(scene, view)]
+        depth = table[0] / (table[1] * sx + table[2] * sy + table[3])
         depth = np.clip(depth, 0, _FAR)
-        u = table[:, 4] + depth * (table[:, 5] * sx + table[:, 6] * sy + table[:, 7])
-        v = table[:, 8] + depth * (table[:, 9] * sx + table[:, 10] * sy + table[:, 11])
+        u = table[4] + depth * (table[5] * sx + table[6] * sy + table[7])
+        v = table[8] + depth * (table[9] * sx + table[10] * sy + table[11])
         surface = Surface(
             u=u,
             v=v,
@@ -150,7 +153,7 @@ class Picture3d:
         dx, dy, dz = self._direction(sx, sy)
         x, y, z = (np.float32(e) + depth * d for e, d in zip(view.eye, (dx, dy, dz), strict=True))
         light = self._light
-        sunny, height = self._lambert(face, x, y, table)
+        sunny, height = self._lambert(face, x, y)
         if light.snow:
             cover = np.float32(light.snow) * np.clip(height * 3 - 1, 0, 1)
             rgb += cover[:, None] * (np.float32(0.85) - rgb)
@@ -185,7 +188,7 @@ class Picture3d:
         sky, ground = (np.array(c, np.float32) for c in (self._light.ambient, self._light.bounce))
         return up * sky + (1 - up) * ground
 
-    def _lambert(self, face, x, y, table) -> tuple[np.ndarray, np.ndarray]:
+    def _lambert(self, face, x, y) -> tuple[np.ndarray, np.ndarray]:
         """Cosine to the sun and z component of the normal; round bodies are smooth."""
         scene, sun = self._scene, self._light.sun
         n = scene.normal
@@ -242,7 +245,7 @@ class Picture3d:
 
 
 def _view_table(scene: Scene, view: View) -> np.ndarray:
-    """(F, 12) float32: plane and surface coordinates as functions of the pixel."""
+    """(12, F) float32: plane and surface coordinates as functions of the pixel."""
     eye = np.array(view.eye)
 
     def against(vectors: np.ndarray, other) -> np.ndarray:
@@ -255,7 +258,7 @@ def _view_table(scene: Scene, view: View) -> np.ndarray:
     for vectors in (scene.along, scene.up):
         columns.append((start * vectors)[:, 0] + (start * vectors)[:, 1] + (start * vectors)[:, 2])
         columns += [against(vectors, axis) for axis in axes]
-    return np.stack(columns, axis=1).astype(np.float32)
+    return np.stack(columns).astype(np.float32)
 
 
 def _wall_numbers(scene: Scene) -> np.ndarray:

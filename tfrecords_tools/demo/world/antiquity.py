@@ -92,6 +92,7 @@ def amphitheatre(kit: Kit) -> Landmark:
         b.face([(ax, ay, top), (cx, cy, top), (dx, dy, top), (bx, by, top)], rim)
         b.face([(dx, dy, top * 0.8), (bx, by, top * 0.8), (bx, by, top), (dx, dy, top)], rim)
         low = 1.5
+        b.face([(fx, fy, 0), (ex, ey, 0), (ex, ey, low), (fx, fy, low)], rim)
         b.face([(fx, fy, low), (ex, ey, low), (bx, by, top * 0.8), (dx, dy, top * 0.8)], inner)
         for one, two, sign in (((ax, ay), (bx, by), 1), ((cx, cy), (dx, dy), -1)):
             before, after = (k - 1 - start) % sides < broken, (k + 1 - start) % sides < broken
@@ -193,8 +194,8 @@ def pyramid(kit: Kit) -> Landmark:
         stair = kit.define(
             "stair", Material(kit.toned(1.1), "stripes", 0.8, second=kit.toned(0.75))
         )
-        for k in range(kit.pick([1, 2, 4])):
-            at = b.at(yaw=k * (math.pi / 2 if k != 1 else math.pi))
+        for quarter in (0, 2, 1, 3)[: kit.pick([1, 2, 4])]:
+            at = b.at(yaw=quarter * math.pi / 2)
             w, run = base * 0.1, base / 2 * 1.06
             near = base * 0.09 + 0.5
             at.face([(-w, -run, 0), (w, -run, 0), (w, -near, tall), (-w, -near, tall)], stair)
@@ -218,9 +219,9 @@ def pyramid(kit: Kit) -> Landmark:
         hall = kit.wall(
             "hall", Row(1.5, 3.2, 1.5, 4, "round", storeys=2, pitch=5, frame=0.3), Band(-1, 1)
         )
-        b.at(y=base * 0.9).box(base * 2.2, 10, 12, hall, kit.roofing())
+        b.at(y=base * 0.9).box(base * 1.7, 10, 12, hall, kit.roofing())
     stage = Stage(
-        radius=base * 0.72,
+        radius=base * (0.95 if kind == "glass" else 0.75),
         height=tall + 5,
         sights=(((0, -base * 0.25, tall * 0.6), tall), ((0, 0, tall), tall * 0.6)),
         sector=(u(-0.6, 0.6), 2.0),

@@ -89,7 +89,8 @@ def suspension_bridge(kit: Kit) -> Landmark:
     legs = kit.wall("legs", Band(-1, 1)) if kit.chance(0.5) else steel
     stone = legs != steel
     road = kit.define("road", Material((90, 92, 96), features=(Posts(4, 0.4, 0.7),)))
-    b.at(z=deck - 1.2).box(span + 2 * side, wide, 1.4, road, kit.plain("asphalt", (100, 100, 102)))
+    asphalt = kit.plain("asphalt", (100, 100, 102))
+    b.at(z=deck - 1.2).box(span + 2 * side, wide, 1.4, road, asphalt, bottom=asphalt)
     for sign in (-1, 1):
         at = b.at(x=sign * span / 2, yaw=math.pi / 2)
         if stone:
@@ -102,7 +103,7 @@ def suspension_bridge(kit: Kit) -> Landmark:
             for y in (-1, 1):
                 at.at(x=y * wide * 0.55).box(1.6, 2.4, tall, steel, steel)
             for level in (0.55, 0.98):
-                at.at(z=tall * level).box(wide * 1.2, 1.2, 1.4, steel, steel)
+                at.at(z=tall * level).box(wide * 1.2, 1.2, 1.4, steel, steel, bottom=steel)
             if kit.chance(0.5):
                 at.beam((-wide / 2, 0, deck), (wide / 2, 0, tall * 0.55), 0.8, steel, (0, -1, 0))
                 at.beam((wide / 2, 0, deck), (-wide / 2, 0, tall * 0.55), 0.8, steel, (0, -1, 0))

@@ -201,19 +201,14 @@ class Builder:
     def hip(self, width: float, depth: float, height: float, inset: float, roof: str, top=None):
         """A roof that slopes in from all four sides; `inset` 1 makes a pyramid, less is cut off."""
         x, y = width / 2, depth / 2
+        low = [(-x, -y, 0), (x, -y, 0), (x, y, 0), (-x, y, 0)]
+        self.face(low[::-1], roof)  # the underside of the eaves
         keep = 1 - inset
         u, w = x * keep, y * keep
         if inset >= 1:
-            apex = (0.0, 0.0, height)
-            for a, b in (
-                ((-x, -y, 0), (x, -y, 0)),
-                ((x, -y, 0), (x, y, 0)),
-                ((x, y, 0), (-x, y, 0)),
-                ((-x, y, 0), (-x, -y, 0)),
-            ):
-                self.face([a, b, apex], roof)
+            for i in range(4):
+                self.face([low[i], low[(i + 1) % 4], (0.0, 0.0, height)], roof)
             return
-        low = [(-x, -y, 0), (x, -y, 0), (x, y, 0), (-x, y, 0)]
         high = [(-u, -w, height), (u, -w, height), (u, w, height), (-u, w, height)]
         for i in range(4):
             j = (i + 1) % 4

@@ -33,7 +33,7 @@ def skyscraper(kit: Kit) -> Landmark:
     at = kit.b.at(y=u(-6, 6), x=u(-8, 8))
     at.box(size * 1.8, size * 1.5, u(5, 8), podium, "roof")
     stage = Stage(
-        radius=size,
+        radius=size * 1.15,
         height=tall,
         sights=(((0, 0, tall * 0.85), tall * 0.35), ((0, 0, tall * 0.2), tall * 0.3)),
         sector=(u(-3, 3), 2.2),

@@ -66,7 +66,7 @@ def _castle_tower(at, radius, tall, is_round, conical, wall, roof) -> None:
     reach = radius if is_round else radius * 1.25
     at.lathe([(reach, 0), (reach, tall)], sides, wall, smooth=is_round, top=roof, turn=turn)
     if conical:
-        cap = [(reach * 1.15, tall), (0, tall + radius * 2.2)]
+        cap = [(reach * 0.9, tall), (reach * 1.15, tall), (0, tall + radius * 2.2)]
         at.lathe(cap, sides, roof, smooth=is_round, turn=turn)
         return
     rim = [(reach, tall - 1.6), (reach * 1.12, tall - 0.8), (reach * 1.12, tall)]
@@ -98,11 +98,27 @@ def city_gate(kit: Kit) -> Landmark:
                  turn=turn, top=roof)  # fmt: skip
         up = at.at(z=tall)
         if cap == "cone":
-            up.lathe([(radius * 1.15, 0), (0, u(7, 11))], sides, roof, smooth=is_round, turn=turn)
+            up.lathe(
+                [(radius * 0.9, 0), (radius * 1.15, 0), (0, u(7, 11))],
+                sides,
+                roof,
+                smooth=is_round,
+                turn=turn,
+            )
         elif cap == "dome":
             parts.dome(up, radius * 1.05, radius * 1.1, roof)
         elif cap == "bell":
-            up.lathe([(radius * 1.15, 0), (radius * 0.6, 3), (radius * 0.45, 6), (0, 9)], 16, roof)
+            up.lathe(
+                [
+                    (radius * 0.9, 0),
+                    (radius * 1.15, 0),
+                    (radius * 0.6, 3),
+                    (radius * 0.45, 6),
+                    (0, 9),
+                ],
+                16,
+                roof,
+            )
         else:
             parts.ring_merlons(up, radius, 8, 1.3, tower)
     middle = b.at(z=height)
@@ -114,13 +130,13 @@ def city_gate(kit: Kit) -> Landmark:
     else:
         parts.merlons(middle, span, deep, 1.3, wall)
     low = kit.wall("city_wall", Band(-1, 0.4, 0.85))
-    for sign in (-1, 1):
-        run = u(8, 20)
+    runs = (u(8, 20), u(8, 20))
+    for sign, run in zip((-1, 1), runs, strict=True):
         at = b.at(x=sign * (span / 2 + radius * 1.6 + run / 2))
         at.box(run, 2.4, height * 0.5, low, low)
         parts.merlons(at.at(z=height * 0.5), run, 2.4, 1.1, low)
     stage = Stage(
-        radius=span * 1.5,
+        radius=span / 2 + radius * 1.6 + 0.7 * max(runs),
         height=tall + 9,
         sights=(((0, -deep / 2, height * 0.5), span), ((span * 0.6, 0, tall), 12)),
         sector=(kit.pick([0.0, math.pi]), 1.3),

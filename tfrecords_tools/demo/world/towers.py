@@ -45,7 +45,8 @@ def clock_tower(kit: Kit) -> Landmark:
         up.at(z=5).lathe([(size * 0.46, 0), (0, extra * 0.6)], 8, "roof", smooth=False)
     else:
         parts.merlons(up, size * 1.1, size * 1.1, 1.5, shaft)
-    if kit.chance(0.75):
+    alone = kit.chance(0.25)
+    if not alone:
         rows = (Row(1, 4, 2.6, 4.4, shape, kind="dark"), Row(7, 2.6, 1.4, 4.4, frame=0.3))
         hall = kit.wall("hall", *rows, Band(5.8, 0.5), Band(-0.8, 0.8))
         w, d = u(18, 34), u(12, 18)
@@ -53,7 +54,7 @@ def clock_tower(kit: Kit) -> Landmark:
         at.box(w, d, 12, hall, None)
         at.at(z=12).hip(w + 1, d + 1, u(3, 5), 0.7, "roof")
     stage = Stage(
-        radius=24,
+        radius=size * 1.2 if alone else 24,
         height=tall + extra,
         sights=(((0, 0, tall - 8), size * 2.2), ((0, 0, tall), size * 3)),
         sector=(u(-0.9, 0.9), 2.0),
