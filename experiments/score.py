@@ -129,7 +129,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run_kaggle_2020(options: argparse.Namespace) -> dict:
     # Before TensorFlow is imported: its start-up chatter would bury the message that matters.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     scores = score_kaggle_2020(
         options.model, options.images, options.solution, k=options.k, progress=True
     )
