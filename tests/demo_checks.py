@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 
@@ -36,18 +35,20 @@ def view_from(
     return look(eye, (0.0, 0.0, target), field_of_view=0.9, roll=0.0, width=pixels, height=pixels)
 
 
-def wrong_side_share(b: Builder, view: View) -> float:
+def wrong_side_share(b: Builder | Scene, view: View) -> float:
     """Share of the drawn pixels that show the inside of a face; 0 for a closed body.
 
     Lines a pixel wide do not count: polygons are drawn with their edges, so a hidden face seen
     edge-on leaves one.
     """
-    scene = scene_of(b)
+    scene = scene_of(b) if isinstance(b, Builder) else b
     normal, offset = scene.normal, scene.offset
     outside = (normal * np.array(view.eye)).sum(axis=1) > offset
-    correct = outside | scene.two_sided
-    scene.two_sided = np.ones_like(scene.two_sided)  # draw inner sides too
+    usual = scene.two_sided
+    correct = outside | usual
+    scene.two_sided = np.ones_like(usual)  # draw inner sides too
     ids = draw_ids(scene, view, []).ids
+    scene.two_sided = usual
     wrong = (ids >= 0) & ~correct[ids]
     inner = wrong[1:-1, 1:-1] & wrong[:-2, 1:-1] & wrong[2:, 1:-1] & wrong[1:-1, :-2]
     inner &= wrong[1:-1, 2:]
@@ -89,10 +90,11 @@ def check_landmark(builder, seeds) -> None:
 
 
 def _check_outsides(b: Builder, stage: Stage, seed: int) -> None:
-    keep = replace(stage).keep_out or stage.radius
+    keep = stage.keep_out or stage.radius
+    scene = scene_of(b)
     distance = max(2.2 * stage.size, 1.5 * keep)
     shares = [
-        wrong_side_share(b, view_from(a, distance, h, target=stage.height / 2))
+        wrong_side_share(scene, view_from(a, distance, h, target=stage.height / 2))
         for a, h in ((0.0, 2.0), (0.9, 9.0), (-1.2, 1.6), (2.8, 5.0), (0.4, stage.height))
     ]
     assert max(shares) <= 0.01, f"seed {seed}: inner sides of faces are seen: {shares}"
