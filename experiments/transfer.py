@@ -46,10 +46,11 @@ MOBILENET_V2_ARCFACE = Experiment(
     evaluation=Evaluation(recognition="knn"),
     demo=(
         ("data.expected_classes", None),
-        ("data.image_size", 160),
+        ("data.image_size", 192),
         ("data.batch_size", 32),
         ("data.classes_per_batch", 8),
-        ("train.epochs", 8),
+        ("train.learning_rate", 5e-4),
+        ("train.epochs", 10),
         ("train.warmup_steps", 20),
         ("train.log_every", 10),
         ("train.checkpoint_every", 50),
