@@ -146,3 +146,11 @@ def test_drawing_twice_gives_the_same_bytes():
     view = view_from(0.3, 30, 5)
     one, two = (Picture3d(tower(Band(2, 1)), view, DAY, []).rgb.tobytes() for _ in "ab")
     assert one == two
+
+
+@pytest.mark.parametrize(("base", "mirrors"), [("cobble", True), ("grass", False)])
+def test_wet_paving_mirrors_and_wet_grass_does_not(base, mirrors):
+    view = view_from(0, 60, 2, target=2, pixels=160)
+    rain = replace(DAY, wet=1.0)
+    dry, wet = (Picture3d(tower(ground=Ground(base)), view, light, []).rgb for light in (DAY, rain))
+    assert (np.abs(wet - dry).max() > 0.05) == mirrors

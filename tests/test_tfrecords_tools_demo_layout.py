@@ -10,8 +10,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
 from PIL import Image
 
+from tests.conftest import run_module
 from tfrecords_tools.demo import DemoFolderError, write_demo
 from tfrecords_tools.demo.layout import MARKER, PARTIAL_MARKER
 from tfrecords_tools.demo.plan import CORRUPT_KINDS, Settings, take_census
@@ -86,9 +88,23 @@ def test_the_marker_counts_what_is_there(whole):
     assert marker["parameters"]["seed"] == 11
 
 
-def test_the_number_of_workers_does_not_change_a_byte(whole, tmp_path):
-    write_demo(tmp_path / "two", workers=2, **SMALL)
-    assert contents(tmp_path / "two") == contents(whole)
+def test_workers_hash_seed_and_processor_do_not_change_a_byte(whole, tmp_path):
+    # The same command in another process: two workers, another hash seed, and NumPy without the
+    # vector instructions of this machine, as on the oldest processor that it runs on.
+    present = [name for name in __cpu_dispatch__ if __cpu_features__.get(name)]
+    environment = {
+        **os.environ,
+        "PYTHONHASHSEED": "4711",
+        "NPY_DISABLE_CPU_FEATURES": " ".join(present),
+    }
+    sizes = [f"--{name.replace('_', '-')}={value}" for name, value in SETTINGS.as_dict().items()]
+    done = run_module(
+        *("tfrecords_tools", "demo", "--quiet", "--workers=2", f"--out={tmp_path / 'set'}"),
+        *sizes,
+        env=environment,
+    )
+    assert done.returncode == 0, done.stderr
+    assert contents(tmp_path / "set") == contents(whole)
 
 
 def test_another_seed_gives_other_pictures(whole):

@@ -16,6 +16,9 @@ _GROUND_COLOURS = {
 }
 
 
+PAVED = ("paving", "cobble", "asphalt")  # mirrors when wet
+
+
 def bilinear_noise(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Smooth noise in -1..1 without visible texels; coordinates in texels."""
     x0, y0 = np.floor(x), np.floor(y)
@@ -104,7 +107,7 @@ def paint_ground(
     ground: Ground, kind: str, x: np.ndarray, y: np.ndarray, footprint: np.ndarray
 ) -> np.ndarray:
     """(N, 3) linear colour of the ground at points (x, y), metres."""
-    if kind in ("paving", "cobble"):
+    if kind in PAVED[:2]:
         size = np.float32(2.0 if kind == "paving" else 0.5)
         i, j = np.floor(x / size), np.floor(y / size)
         fade = np.clip(np.float32(1.3) - footprint / size, 0, 1)

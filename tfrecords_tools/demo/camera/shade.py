@@ -105,7 +105,7 @@ class Picture3d:
                 spill = np.float32(160) / (160 + px * px + py * py)
                 total += (np.float32(0.5) * spill)[:, None] * np.array(light.flood, np.float32)
             rgb[at[pick]] = self._in_air(colour * total, depth[pick])
-            if is_water or light.wet:
+            if is_water or (light.wet and kind in backdrop.PAVED):
                 water[at[pick]] = True
 
     def _in_air(self, rgb: np.ndarray, depth: np.ndarray) -> np.ndarray:
