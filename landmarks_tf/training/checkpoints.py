@@ -8,8 +8,10 @@ number of devices.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import sys
 import zipfile
 from pathlib import Path
 
@@ -18,23 +20,41 @@ import numpy as np
 
 _NAME = re.compile(r"step-(\d{9})\.npz")
 
+# Keras numbers what it names itself (dense, dense_1, ...), process-wide; a checkpoint must fit the
+# same network built a second time in one process. The variable's rank in the key tells such apart.
+_PROCESS_WIDE_COUNTER = re.compile(r"_\d+(?=[_/]|$)")
+
 
 class CheckpointError(ValueError):
     """A checkpoint that cannot be used, and why."""
 
 
+class DamagedCheckpointError(CheckpointError):
+    """The file itself cannot be read."""
+
+
+class TrainingDivergedError(ValueError):
+    """The loss or a weight is no number any more."""
+
+
 def training_state(model: keras.Model) -> dict:
-    """Every variable that decides the future of a compiled model, by a unique key."""
+    """Every variable that decides the future of a compiled model, by a unique key.
+
+    Builds the optimizer's slots if no step has been taken yet.
+    """
     optimizer = model.optimizer
     if not optimizer.built:
-        optimizer.build(model.trainable_variables)
-    groups = {"model": model.variables, "optimizer": optimizer.variables}
-    state = {}
-    for group, variables in groups.items():
-        for number, variable in enumerate(variables):
-            # Paths alone are not unique: two seed generators may share a name.
-            state[f"{group}/{number:04d}/{variable.path}"] = variable
-    return state
+        with _strategy_scope(model):
+            optimizer.build(model.trainable_variables)
+    named = [("model", v.path, v) for v in model.variables]
+    # The first part of a slot's path depends on who built the optimizer, `fit` or we.
+    kind = type(optimizer).__name__
+    named += [("optimizer", f"{kind}/{v.path.split('/')[-1]}", v) for v in optimizer.variables]
+    # Paths alone are not unique: two seed generators may share a name.
+    return {
+        f"{group}/{number:04d}/{_PROCESS_WIDE_COUNTER.sub('', path)}": variable
+        for number, (group, path, variable) in enumerate(named)
+    }
 
 
 class Checkpoints:
@@ -43,6 +63,9 @@ class Checkpoints:
     Args:
         folder: where they lie; made when the first is saved.
         keep: how many of the newest to keep, at least 1.
+
+    Raises:
+        ValueError: `keep` below 1.
     """
 
     def __init__(self, folder: Path, keep: int = 2):
@@ -59,12 +82,24 @@ class Checkpoints:
         return sorted(int(match[1]) for match in found if match)
 
     def path(self, step: int) -> Path:
+        """Where the checkpoint of a step lies."""
         return self.folder / f"step-{step:09d}.npz"
 
     def save(self, step: int, model: keras.Model) -> Path:
-        """Write the state after `step` steps, then drop the oldest beyond `keep`."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """Write the state after `step` steps, then drop the oldest beyond `keep`.
+
+        Raises:
+            TrainingDivergedError: a variable is not finite; nothing is written.
+            OSError: the disk is full or not writable; nothing half-written stays.
+        """
         arrays = {key: _to_numpy(v) for key, v in training_state(model).items()}
+        for key, array in arrays.items():
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise TrainingDivergedError(
+                    f"{key!r} is no longer finite at step {step}, so no checkpoint is written. "
+                    f"Lower the learning rate, or clip the gradients."
+                )
+        self.folder.mkdir(parents=True, exist_ok=True)
         final = self.path(step)
         partial = final.with_suffix(".partial")
         try:
@@ -83,7 +118,8 @@ class Checkpoints:
         """Set a compiled model to the state after `step` steps.
 
         Raises:
-            CheckpointError: the file is damaged, or is another network's or optimizer's.
+            DamagedCheckpointError: the file is not what was written.
+            CheckpointError: it is another network's or optimizer's, or may not be read.
         """
         path = self.path(step)
         arrays = _read(path)
@@ -95,50 +131,78 @@ class Checkpoints:
     def restore_latest(self, model: keras.Model) -> int:
         """Restore the newest readable checkpoint; return its step, 0 when there is none.
 
-        A damaged newest file (a disk that filled up, a copy cut short) is passed over for the
-        one before it, with a line that says so.
+        A damaged newest file (a disk that lost power, a copy cut short) is set aside under the name
+        `<name>.damaged` for the one before it, with a line on stderr that says so. Left in place it
+        would count as the newest, and the checkpoints written from now on as the oldest.
+
+        Raises:
+            CheckpointError: the newest is another network's, or may not be read.
         """
         for step in reversed(self.steps()):
             try:
                 self.restore(step, model)
             except DamagedCheckpointError as error:
-                print(f"warning: {error} Going back to the checkpoint before it.", flush=True)
+                path = self.path(step)
+                path.replace(path.with_suffix(".npz.damaged"))
+                older = self.steps()
+                going_on = f"from step {older[-1]}" if older else "from the start"
+                print(
+                    f"warning: {error} It was renamed to {path.name}.damaged; training goes on "
+                    f"{going_on}.",
+                    file=sys.stderr,
+                    flush=True,
+                )
                 continue
             return step
         return 0
 
 
-class DamagedCheckpointError(CheckpointError):
-    """The file itself cannot be read."""
+def _strategy_scope(model: keras.Model):
+    """Where slots must be made: the scope of the strategy that the model was built under."""
+    strategy = getattr(model, "distribute_strategy", None)
+    return contextlib.nullcontext() if strategy is None else strategy.scope()
 
 
 def _to_numpy(variable) -> np.ndarray:
-    return np.asarray(keras.ops.convert_to_numpy(variable))
+    array = np.asarray(variable)
+    # NumPy has no bfloat16 of its own and would store raw bytes; float32 holds it exactly.
+    return array.astype(np.float32) if array.dtype.name == "bfloat16" else array
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
     try:
+        with zipfile.ZipFile(path) as archive:
+            # Before any array is made: a flipped bit in a header can claim any shape.
+            damaged = archive.testzip()
+        if damaged:
+            raise zipfile.BadZipFile(f"the checksum of {damaged} does not match")
         with np.load(path, allow_pickle=False) as stored:
             return {key: stored[key] for key in stored.files}
-    except (zipfile.BadZipFile, ValueError, EOFError, KeyError, OSError) as error:
+    except FileNotFoundError as error:
+        raise CheckpointError(f"There is no checkpoint {path}.") from error
+    except PermissionError as error:
+        raise CheckpointError(f"There is no permission to read the checkpoint {path}.") from error
+    except MemoryError:
+        raise
+    except Exception as error:  # zipfile alone raises half a dozen kinds over damaged files
         raise DamagedCheckpointError(f"The checkpoint {path} cannot be read ({error}).") from error
 
 
 def _check_same(path: Path, state: dict, arrays: dict[str, np.ndarray]) -> None:
+    advice = "It belongs to another recipe: train in another folder, or delete the checkpoints."
     for key, variable in state.items():
         if key not in arrays:
             raise CheckpointError(
-                f"{path} has no {key!r}, which this network and optimizer need: it belongs to "
-                f"another recipe. Use another --workdir, or delete the checkpoints."
+                f"{path} has no {key!r}, which this network and optimizer need. {advice}"
             )
         if tuple(variable.shape) != arrays[key].shape:
             raise CheckpointError(
-                f"{path} holds {key!r} with shape {arrays[key].shape}, the network expects "
-                f"{tuple(variable.shape)}. Use another --workdir, or delete the checkpoints."
+                f"{path} holds {key!r} with shape {arrays[key].shape}; the network expects "
+                f"{tuple(variable.shape)}. {advice}"
             )
     extra = sorted(arrays.keys() - state.keys())
     if extra:
         raise CheckpointError(
-            f"{path} holds {len(extra)} arrays that this network does not have, {extra[0]!r} "
-            f"first: it belongs to another recipe. Use another --workdir."
+            f"{path} holds {len(extra)} arrays that this network and optimizer do not have, "
+            f"{extra[0]!r} first. {advice}"
         )

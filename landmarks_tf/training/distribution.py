@@ -37,7 +37,7 @@ def create_strategy(name: str = "auto"):
         if name == "mirrored":
             raise ValueError(
                 f"MirroredStrategy belongs to TensorFlow; the Keras backend is "
-                f"{keras.backend.backend()!r}. Use train.strategy=auto, or "
+                f"{keras.backend.backend()!r}. Use the strategy auto, or "
                 f"KERAS_BACKEND=tensorflow."
             )
         return NoStrategy()
@@ -59,5 +59,5 @@ def check_divisible(batch_size: int, replicas: int) -> None:
     if batch_size % replicas:
         raise ValueError(
             f"A batch of {batch_size} pictures cannot be shared evenly by {replicas} devices. "
-            f"Make the batch a multiple of {replicas}, or set train.strategy=one_device."
+            f"Make the batch a multiple of {replicas}, or use the strategy one_device."
         )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +13,12 @@ import keras
 
 from landmarks_tf.training.callbacks import (
     CheckpointEvery,
+    DataEndedError,
     MetricsLog,
     Progress,
     StepCounter,
 )
-from landmarks_tf.training.checkpoints import Checkpoints
+from landmarks_tf.training.checkpoints import CheckpointError, Checkpoints
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,9 @@ class FitPlan:
         log_every: steps between lines of metrics.jsonl.
         checkpoint_every: steps between checkpoints, rounded up to the next line.
         validate_every: steps between validations, rounded up; 0 for none.
+
+    Raises:
+        ValueError: a number out of range.
     """
 
     steps: int
@@ -39,6 +46,11 @@ class FitPlan:
         for field in ("steps", "batch_size", "log_every", "checkpoint_every"):
             if getattr(self, field) < 1:
                 raise ValueError(f"{field} must be at least 1. Received: {getattr(self, field)}.")
+        if self.validate_every < 0:
+            raise ValueError(
+                f"validate_every is a number of steps, or 0 for never. "
+                f"Received: {self.validate_every}."
+            )
 
 
 def compile_model(model: keras.Model, *, loss, optimizer, metrics=None, loss_weights=None) -> None:
@@ -85,45 +97,72 @@ def fit(
         {"steps", "resumed_from"}.
 
     Raises:
-        CheckpointError: the checkpoints belong to another network.
-        TrainingDivergedError: the loss became NaN or infinite.
+        CheckpointError: the checkpoints belong to another network, or to a longer training.
+        DataEndedError: fewer batches than steps.
+        TrainingDivergedError: the loss or a weight became NaN or infinite.
     """
     workdir = Path(workdir)
     workdir.mkdir(parents=True, exist_ok=True)
     checkpoints = Checkpoints(workdir / "checkpoints")
     start = checkpoints.restore_latest(model)
     if start > plan.steps:
-        raise ValueError(
+        raise CheckpointError(
             f"The checkpoint in {checkpoints.folder} is from step {start}, beyond the "
-            f"{plan.steps} steps of this training. Use another --workdir."
+            f"{plan.steps} steps of this training. Train in another folder."
         )
-    counter = StepCounter(start)
-    callbacks = [
-        counter,
-        Progress(counter, plan.steps, plan.batch_size),
-        MetricsLog(
+    report = {"steps": plan.steps, "resumed_from": start}
+    if start == plan.steps:
+        return report
+    dataset = dataset_from(start)
+    _check_length(dataset, start, plan.steps)
+    counter = StepCounter(start, segment_steps=plan.log_every, total_steps=plan.steps)
+    with contextlib.ExitStack() as stack:
+        log = MetricsLog(
             workdir,
             counter,
             batch_size=plan.batch_size,
             validate=validate,
             validate_every=plan.validate_every,
-            total_steps=plan.steps,
-        ),
-        CheckpointEvery(checkpoints, counter, plan.checkpoint_every, plan.steps),
-    ]
-    for segment_steps, segments in _segments(plan.steps - start, plan.log_every):
-        model.fit(
-            dataset_from(counter.step),
-            epochs=segments,
-            steps_per_epoch=segment_steps,
-            callbacks=callbacks,
-            verbose=0,
         )
-    return {"steps": plan.steps, "resumed_from": start}
+        stack.callback(log.close)
+        progress = Progress(counter, plan.batch_size)
+        stack.callback(progress.close)
+        saver = CheckpointEvery(checkpoints, counter, plan.checkpoint_every)
+        _run_keras(
+            model,
+            dataset,
+            epochs=math.ceil((plan.steps - start) / plan.log_every),
+            steps_per_epoch=plan.log_every,
+            # Ordered: the counter is read by the others, and what diverged is not saved.
+            callbacks=[counter, progress, log, saver],
+        )
+    return report
 
 
-def _segments(steps: int, log_every: int) -> list[tuple[int, int]]:
-    """(steps, how many) of the segments: whole ones first, then the rest."""
-    whole, rest = divmod(steps, log_every)
-    parts = [(log_every, whole), (rest, 1)]
-    return [(size, count) for size, count in parts if size and count]
+def _run_keras(model: keras.Model, dataset, **options) -> None:
+    """Keras' loop, leaving no reader of the data behind however it ends.
+
+    An iterator that still waits for Python code when the interpreter ends makes TensorFlow hang
+    there. It is held by a reference cycle and, after Ctrl-C, by the traceback.
+    """
+    interrupted = False
+    try:
+        # The order is the data's own; Keras warns about its default of shuffle=True.
+        model.fit(dataset, shuffle=False, verbose=0, **options)
+    except KeyboardInterrupt:
+        interrupted = True
+    finally:
+        gc.collect()
+    if interrupted:
+        raise KeyboardInterrupt
+
+
+def _check_length(dataset, start: int, steps: int) -> None:
+    """Refuse data known to be too short before the first step, not after the last batch."""
+    length = dataset.cardinality() if hasattr(dataset, "cardinality") else None
+    # tf.data says -1 for endless and -2 for unknown.
+    if length is not None and 0 <= int(length) < steps - start:
+        raise DataEndedError(
+            f"Training goes from step {start} to {steps}, but the data has only {int(length)} "
+            f"batches."
+        )

@@ -1,6 +1,8 @@
-"""The optimizers of the sources, with their weight decay as the sources have it."""
+"""The optimizers of the sources, with their weight decay and epsilon as the sources have them."""
 
 from __future__ import annotations
+
+import math
 
 import keras
 from keras import ops
@@ -8,34 +10,122 @@ from keras import ops
 OPTIMIZERS = ("adam", "adamw", "sgd")
 
 
-@keras.saving.register_keras_serializable(package="landmarks_tf")
-class AdamL2(keras.optimizers.Adam):
-    """Adam whose weight decay is the gradient of an L2 penalty, as `torch.optim.Adam` has it.
+class ClipsTheWholeBatch:
+    """Makes `global_clipnorm` bound the gradient of the whole batch, on however many devices.
 
-    Keras' own `weight_decay` is AdamW's: it shrinks the weights beside the adaptive step. Here
-    `l2 * weight` is added to the gradient before the moments, for every trainable weight, biases
-    and batch norms too (reproduction.md section 6).
-
-    Args:
-        l2: the penalty's factor, not negative.
-
-    Raises:
-        ValueError: a negative `l2`.
+    Keras 3 clips what each replica has of the gradient, and adds up afterwards: with two devices
+    the step is another one than with one. Here the shares are added first.
     """
 
-    def __init__(self, learning_rate=0.001, l2: float = 0.0, **kwargs):
-        if l2 < 0:
+    def apply(self, grads, trainable_variables=None):
+        if self.global_clipnorm and keras.backend.backend() == "tensorflow":
+            grads = _clip_the_sum(list(grads), self.global_clipnorm)
+        return super().apply(grads, trainable_variables)
+
+
+def _clip_the_sum(gradients: list, bound: float) -> list:
+    """Equal shares of the clipped sum over replicas; Keras adds them up again."""
+    import tensorflow as tf
+
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return gradients
+    places = [place for place, gradient in enumerate(gradients) if gradient is not None]
+    total = context.all_reduce(tf.distribute.ReduceOp.SUM, [gradients[p] for p in places])
+    clipped, _ = tf.clip_by_global_norm(total, bound)
+    for place, gradient in zip(places, clipped, strict=True):
+        gradients[place] = gradient / context.num_replicas_in_sync
+    return gradients
+
+
+@keras.saving.register_keras_serializable(package="landmarks_tf")
+class AdamW(ClipsTheWholeBatch, keras.optimizers.AdamW):
+    """Keras' AdamW (Loshchilov and Hutter, ICLR 2019), clipping over all devices together."""
+
+
+@keras.saving.register_keras_serializable(package="landmarks_tf")
+class SGD(ClipsTheWholeBatch, keras.optimizers.SGD):
+    """Keras' SGD, clipping over all devices together."""
+
+
+@keras.saving.register_keras_serializable(package="landmarks_tf")
+class AdamL2(ClipsTheWholeBatch, keras.optimizers.Optimizer):
+    """Adam (Kingma and Ba, ICLR 2015) with coupled L2, as `torch.optim.Adam` computes it.
+
+    Two things differ from `keras.optimizers.Adam`, and both matter for S2's recipe
+    (reproduction.md sections 1.9 and 6):
+
+    - `l2 * weight` is added to the gradient before the moments, for every trainable weight, biases
+      and batch norms too. Keras' own `weight_decay` is AdamW's: it shrinks the weights beside the
+      adaptive step.
+    - `epsilon` is added to the root of the bias-corrected second moment, as in the paper's
+      algorithm 1. Keras adds it before the correction ("epsilon hat"), which makes S2's 1e-3 act
+      like 0.03 in the first step.
+
+    Args:
+        learning_rate: a float or a Keras schedule.
+        beta_1: decay of the first moment, in (0, 1).
+        beta_2: decay of the second moment, in (0, 1).
+        epsilon: see above; positive.
+        l2: the penalty's factor, not negative.
+        **kwargs: clipping, averaging and name, as every Keras optimizer.
+
+    Raises:
+        ValueError: a number out of its range.
+    """
+
+    def __init__(
+        self,
+        learning_rate=0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        l2: float = 0.0,
+        **kwargs,
+    ):
+        for name, beta in (("beta_1", beta_1), ("beta_2", beta_2)):
+            if not 0 < beta < 1:
+                raise ValueError(f"{name} must lie in (0, 1). Received: {name}={beta}.")
+        if not epsilon > 0:
+            raise ValueError(f"epsilon must be positive. Received: epsilon={epsilon}.")
+        if not 0 <= l2 < math.inf:
             raise ValueError(f"l2 must not be negative. Received: l2={l2}.")
         super().__init__(learning_rate, **kwargs)
+        self.beta_1 = float(beta_1)
+        self.beta_2 = float(beta_2)
+        self.epsilon = float(epsilon)
         self.l2 = float(l2)
 
+    def build(self, variables):
+        if self.built:
+            return
+        super().build(variables)
+        self.first_moments = [self.add_variable_from_reference(v, "momentum") for v in variables]
+        self.second_moments = [self.add_variable_from_reference(v, "velocity") for v in variables]
+
     def update_step(self, gradient, variable, learning_rate):
-        if self.l2:
-            gradient = ops.add(gradient, ops.multiply(self.l2, ops.cast(variable, gradient.dtype)))
-        super().update_step(gradient, variable, learning_rate)
+        index = self._get_variable_index(variable)
+        first, second = self.first_moments[index], self.second_moments[index]
+        rate = ops.cast(learning_rate, variable.dtype)
+        step = ops.cast(self.iterations + 1, variable.dtype)
+        gradient = ops.cast(gradient, variable.dtype)
+        gradient = ops.add(gradient, ops.multiply(self.l2, variable))
+        self.assign_add(first, (gradient - first) * (1 - self.beta_1))
+        self.assign_add(second, (ops.square(gradient) - second) * (1 - self.beta_2))
+        # In float32, 1 - 0.999 has lost two of its seven digits; expm1 loses none.
+        correction_1 = -ops.expm1(step * math.log(self.beta_1))
+        correction_2 = -ops.expm1(step * math.log(self.beta_2))
+        denominator = ops.sqrt(second / correction_2) + self.epsilon
+        self.assign_sub(variable, rate / correction_1 * first / denominator)
 
     def get_config(self):
-        return {**super().get_config(), "l2": self.l2}
+        return {
+            **super().get_config(),
+            "beta_1": self.beta_1,
+            "beta_2": self.beta_2,
+            "epsilon": self.epsilon,
+            "l2": self.l2,
+        }
 
 
 def create_optimizer(
@@ -53,22 +143,29 @@ def create_optimizer(
             (momentum 0.9, no weight decay, as S1).
         learning_rate: a float or a Keras schedule.
         weight_decay: factor, not negative.
-        epsilon: Adam's.
+        epsilon: of "adam" and "adamw".
         clip_global_norm: bound on the L2 norm of all gradients together, or None.
 
     Raises:
-        ValueError: an unknown name, or weight decay for plain SGD.
+        ValueError: an unknown name, a number out of range, or weight decay for plain SGD.
     """
+    if not 0 <= weight_decay < math.inf:
+        raise ValueError(f"weight_decay must not be negative. Received: {weight_decay}.")
+    if clip_global_norm is not None and not clip_global_norm > 0:
+        raise ValueError(
+            f"clip_global_norm must be positive, or None for no clipping. "
+            f"Received: {clip_global_norm}."
+        )
     common = {"learning_rate": learning_rate, "global_clipnorm": clip_global_norm}
     if name == "adam":
         return AdamL2(l2=weight_decay, epsilon=epsilon, **common)
     if name == "adamw":
-        return keras.optimizers.AdamW(weight_decay=weight_decay, epsilon=epsilon, **common)
+        return AdamW(weight_decay=weight_decay, epsilon=epsilon, **common)
     if name == "sgd":
         if weight_decay:
             raise ValueError(
-                f"The SGD recipe has no weight decay. Received: weight_decay={weight_decay}. "
-                f"Set train.weight_decay=0, or use adam or adamw."
+                f"The SGD recipe has no weight decay: set it to 0, or use adam or adamw. "
+                f"Received: weight_decay={weight_decay}."
             )
-        return keras.optimizers.SGD(momentum=0.9, **common)
+        return SGD(momentum=0.9, **common)
     raise ValueError(f"Expected an optimizer among {', '.join(OPTIMIZERS)}. Received: {name!r}.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import keras
 
 SCHEDULES = ("constant", "cosine", "halving")
@@ -28,7 +30,7 @@ def learning_rate_schedule(
         learning_rate: the peak, positive.
         total_steps: optimizer steps of the whole training.
         floor: where the cosine ends, within [0, learning_rate].
-        halve_every: steps between halvings.
+        halve_every: steps between halvings, at least 1.
         warmup_steps: steps of a linear rise from 0 before a cosine; part of `total_steps`.
 
     Returns:
@@ -37,7 +39,7 @@ def learning_rate_schedule(
     Raises:
         ValueError: an unknown name, or numbers out of range.
     """
-    if learning_rate <= 0 or not 0 <= floor <= learning_rate:
+    if not 0 < learning_rate < math.inf or not 0 <= floor <= learning_rate:
         raise ValueError(
             f"Expected learning_rate > 0 and 0 <= floor <= learning_rate. "
             f"Received: learning_rate={learning_rate}, floor={floor}."
@@ -47,6 +49,8 @@ def learning_rate_schedule(
             f"Expected at least one step and a warm-up shorter than the training. "
             f"Received: total_steps={total_steps}, warmup_steps={warmup_steps}."
         )
+    if halve_every < 1:
+        raise ValueError(f"halve_every must be at least 1. Received: halve_every={halve_every}.")
     if warmup_steps and name != "cosine":
         raise ValueError(f"A warm-up belongs to the cosine schedule. Received: {name!r}.")
     if name == "constant":
