@@ -36,7 +36,10 @@ def _run_or_fail(module: str, *arguments: str) -> None:
 def demo_raw(tmp_path_factory) -> Path:
     """A small demo data set in GLDv2's layout, rendered once for the session."""
     folder = tmp_path_factory.mktemp("demo") / "raw"
-    _run_or_fail("tfrecords_tools", "demo", "--out", folder, "--landmarks", "10", "--seed", "7")
+    small = {"landmarks": 10, "images-per-landmark": 20, "index-per-landmark": 8}
+    small |= {"queries-per-landmark": 3, "seed": 7}
+    flags = [word for name, value in small.items() for word in (f"--{name}", str(value))]
+    _run_or_fail("tfrecords_tools", "demo", "--out", folder, *flags)
     return folder
 
 
@@ -45,9 +48,7 @@ def demo_records(demo_raw, tmp_path_factory) -> Path:
     """The records of `demo_raw`: train, validation, index and test in one folder."""
     folder = tmp_path_factory.mktemp("demo") / "records"
     common = ("convert", "--raw", demo_raw, "--out", folder, "--shards", "2")
-    _run_or_fail(
-        "tfrecords_tools", *common, "--split", "train", "--validation-fraction", "0.2"
-    )
+    _run_or_fail("tfrecords_tools", *common, "--split", "train", "--validation-fraction", "0.2")
     _run_or_fail("tfrecords_tools", *common, "--split", "index")
     _run_or_fail("tfrecords_tools", *common, "--split", "test")
     return folder

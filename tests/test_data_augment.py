@@ -211,3 +211,15 @@ def test_mistakes_are_named():
         augment.prepare(image, seed, policy="flip_jiter", mode="squash", image_size=8)
     with pytest.raises(ValueError, match="unknown resize mode 'crop'"):
         augment.prepare(image, seed, policy="none", mode="crop", image_size=8)
+
+
+def test_flip_mirrors_half_of_the_pictures_and_changes_no_pixel():
+    image = np.random.default_rng(0).integers(0, 256, (20, 20, 3), dtype=np.uint8)
+    mirrored = 0
+    for sample in range(200):
+        seed = np.array([5, sample], np.int64)
+        made = augment.prepare(image, seed, policy="flip", mode="squash", image_size=20).numpy()
+        flipped = np.array_equal(made, image[:, ::-1])
+        assert flipped or np.array_equal(made, image)
+        mirrored += flipped
+    assert 70 < mirrored < 130  # 200 fair coins lie outside once in fifty thousand

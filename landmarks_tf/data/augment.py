@@ -8,6 +8,7 @@ Inception recognition.)
 
 ===========  ====================================================================================
 none         the picture as evaluation and export see it
+flip         half of the pictures mirrored, nothing else
 flip_jitter  for networks trained from scratch: a crop of 40-100 % of the area, flip, mild jitter of
              brightness, contrast and saturation
 s1           flip; shift of HSV value by -60..+61 in 4 of 5 pictures; Gaussian noise of sigma 5 in
@@ -231,6 +232,7 @@ def _torchvision_affine(image: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
 
 _POLICIES = {
     "none": Stages(),
+    "flip": Stages(retouch=lambda image, draws, seed: _flip(image, draws)),
     "flip_jitter": Stages(crop=_loose_crop, retouch=_flip_and_mild_jitter),
     "s1": Stages(retouch=_s1),
     "s2": Stages(retouch=_s2),
