@@ -8,6 +8,7 @@ import pytest
 
 from landmarks_tf.models import BACKBONES, create_backbone
 from tests import contracts
+from tests.networks import trunk_of
 
 pytestmark = contracts.IGNORE_ARRAY_COPY
 
@@ -22,10 +23,6 @@ def mobilenet():
 def inception():
     keras.utils.set_random_seed(0)
     return create_backbone("inception_v200", image_size=75)
-
-
-def trunk_of(backbone):
-    return next(layer for layer in backbone.model.layers if isinstance(layer, keras.Model))
 
 
 def images(size, batch=2):

@@ -7,16 +7,15 @@ import numpy as np
 import pytest
 
 from landmarks_tf.models.inception import INCEPTIONS, auxiliary_head, inception_trunk
-from tests import contracts
+from tests import contracts, networks
 
 pytestmark = contracts.IGNORE_ARRAY_COPY
 
 
 @pytest.fixture(scope="module")
 def trunks():
-    """Every member at the source's 299 px; built once, never trained."""
-    keras.utils.set_random_seed(0)
-    return {name: inception_trunk(INCEPTIONS[name], 299, f"{name}_trunk") for name in INCEPTIONS}
+    """Every member at the source's 299 px."""
+    return {name: networks.trunk_of(networks.inception(name)) for name in INCEPTIONS}
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from landmarks_tf.losses import ArcFaceLoss
 from landmarks_tf.models import build_embedder, build_landmark_model, create_backbone
 from landmarks_tf.models.backbones import Backbone
 from landmarks_tf.models.landmark_model import apply_neck, pool
-from tests import contracts
+from tests import contracts, networks
 from tests.reference import gem
 
 pytestmark = contracts.IGNORE_ARRAY_COPY
@@ -182,7 +182,7 @@ def test_dropout_acts_in_training_only():
 
 
 def test_auxiliary_head_at_299_px():
-    backbone = create_backbone("inception_v200", image_size=299)
+    backbone = networks.inception("inception_v200")
     model = build_landmark_model(
         build_embedder(backbone), backbone, num_classes=4, head="softmax", auxiliary=True
     )

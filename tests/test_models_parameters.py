@@ -5,25 +5,13 @@ from __future__ import annotations
 import keras
 import pytest
 
-from landmarks_tf.models import (
-    build_embedder,
-    build_landmark_model,
-    count_parameters,
-    create_backbone,
-)
-
-NETWORKS = ("inception_v3", "inception_v100", "inception_v200", "inception_v200_figure6")
+from landmarks_tf.models import build_embedder, build_landmark_model, count_parameters
+from tests.networks import inception
 
 
-@pytest.fixture(scope="module")
-def networks():
-    """(backbone, embedder) at 299 px; the heads of each test share them."""
-    backbones = {name: create_backbone(name, image_size=299) for name in NETWORKS}
-    return {name: (backbone, build_embedder(backbone)) for name, backbone in backbones.items()}
-
-
-def counts_of(networks, name, num_classes, auxiliary=False):
-    backbone, embedder = networks[name]
+def counts_of(name, num_classes, auxiliary=False):
+    backbone = inception(name)
+    embedder = build_embedder(backbone)
     model = build_landmark_model(
         embedder, backbone, num_classes=num_classes, head="softmax", auxiliary=auxiliary
     )
@@ -43,18 +31,18 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("name", "classes", "plain", "head", "whole", "stored"), TABLE)
-def test_counts_of_the_table(networks, name, classes, plain, head, whole, stored):
-    without = counts_of(networks, name, classes)
+def test_counts_of_the_table(name, classes, plain, head, whole, stored):
+    without = counts_of(name, classes)
     assert without["trainable"] == plain
     if stored is not None:
         assert without["total"] == stored
-    with_auxiliary = counts_of(networks, name, classes, auxiliary=True)
+    with_auxiliary = counts_of(name, classes, auxiliary=True)
     assert with_auxiliary["trainable"] == whole
     assert with_auxiliary["by_block"]["aux"] == head
 
 
-def test_blocks_of_v100(networks):
-    assert counts_of(networks, "inception_v100", 890)["by_block"] == {
+def test_blocks_of_v100():
+    assert counts_of("inception_v100", 890)["by_block"] == {
         "stem": 172_672,
         "mixed_5b": 255_904,
         "mixed_5c": 277_472,
@@ -71,21 +59,20 @@ def test_blocks_of_v100(networks):
     }
 
 
-def test_blocks_of_v200_are_v100s_without_6d(networks):
-    v100 = counts_of(networks, "inception_v100", 890)["by_block"]
-    v200 = counts_of(networks, "inception_v200", 890)["by_block"]
+def test_blocks_of_v200_are_v100s_without_6d():
+    v100 = counts_of("inception_v100", 890)["by_block"]
+    v200 = counts_of("inception_v200", 890)["by_block"]
     assert v200 == {block: size for block, size in v100.items() if block != "mixed_6d"}
 
 
-def test_the_enhanced_reduction_costs_913_728(networks):
-    enhanced = counts_of(networks, "inception_v200", 890)["by_block"]["mixed_6a"]
-    plain = counts_of(networks, "inception_v200_figure6", 890)["by_block"]["mixed_6a"]
+def test_the_enhanced_reduction_costs_913_728():
+    enhanced = counts_of("inception_v200", 890)["by_block"]["mixed_6a"]
+    plain = counts_of("inception_v200_figure6", 890)["by_block"]["mixed_6a"]
     assert (plain, enhanced - plain) == (1_153_280, 913_728)
 
 
-def test_blocks_add_up_and_frozen_layers_do_not_count(networks):
-    _, embedder = networks["inception_v200"]
-    counts = count_parameters(embedder)
+def test_blocks_add_up_and_frozen_layers_do_not_count():
+    counts = count_parameters(build_embedder(inception("inception_v200")))
     assert sum(counts["by_block"].values()) == counts["trainable"]
     small = keras.Sequential(
         [
