@@ -53,10 +53,10 @@ INCEPTION_V200 = Experiment(
         Published("top5_percent", 96.20, f"{_TABLE_2}, 50 epochs"),
     ),
     # Smaller pictures and a shorter training. A set of some 1,400 pictures is learned by heart, so
-    # they are mirrored (crops as well cost more than they bring in so few steps); in under a thousand steps the source's dropout before a head of
-    # sigma 0.1 mostly adds noise to the logits, and a larger rate gets further (measured on an
-    # early demo set, 250 steps: mAP@100 public 0.07 with both as published, 0.12 without dropout, 0.19
-    # without dropout at 3e-3).
+    # they are mirrored; crops as well cost more than they bring in so few steps. In under a
+    # thousand steps the source's dropout before a head of sigma 0.1 mostly adds noise to the
+    # logits, and a larger rate gets further: 250 steps on an early demo set reached mAP@100 public
+    # 0.07 with both as published, 0.12 without dropout, 0.19 without dropout at 3e-3.
     demo=(
         ("data.min_images_per_class", 2),
         ("data.expected_classes", None),

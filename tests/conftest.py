@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-# Keeps TensorFlow's start-up chatter out of the test report; a failure is an exception all the same.
+# Keeps TensorFlow's start-up chatter out of the report; a failure is an exception all the same.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 ROOT = Path(__file__).resolve().parent.parent
