@@ -65,7 +65,7 @@ INCEPTION_V200 = Experiment(
         ("data.batch_size", 32),
         ("model.dropout", 0.0),
         ("train.learning_rate", 3e-3),
-        ("train.epochs", 22),
+        ("train.epochs", 16),
         ("train.log_every", 25),
         ("train.checkpoint_every", 100),
         ("train.validate_every", 200),

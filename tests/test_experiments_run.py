@@ -85,7 +85,7 @@ def test_a_workdir_of_another_recipe(capsys, tmp_path, demo_records):
     assert call(capsys, *QUICK, *where)[0] == 0
     code, _, err = call(capsys, *QUICK, "--set", "train.learning_rate=0.5", *where)
     assert code == 1
-    assert "train.learning_rate: 0.0003 -> 0.5" in err
+    assert "train.learning_rate: 0.0005 -> 0.5" in err
 
 
 @pytest.mark.parametrize(

@@ -122,11 +122,12 @@ def test_gradients_equal_finite_differences():
 
 @pytest.mark.parametrize("cosine", [1.0, -1.0, 1.0 + 1e-6, -1.0 - 1e-6, 1.0 - 6e-8, 0.9999])
 @pytest.mark.parametrize("label", [0, 1])
-def test_finite_at_the_ends(cosine, label):
+@pytest.mark.parametrize("scale", [1.0, 30.0])  # at 30 softmax saturates, and hides what 1 shows
+def test_finite_at_the_ends(cosine, label, scale):
     scores = tf.constant(np.float32([[cosine, -cosine]]))
     with tf.GradientTape() as tape:
         tape.watch(scores)
-        loss = ArcFaceLoss()([label], scores)
+        loss = ArcFaceLoss(scale=scale)([label], scores)
     assert np.isfinite(loss)
     assert np.isfinite(tape.gradient(loss, scores)).all()
 

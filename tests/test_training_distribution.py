@@ -55,15 +55,15 @@ from landmarks_tf.training.distribution import create_strategy
 from landmarks_tf.training.fit import fit
 from tests import tiny_training
 
-def train(strategy, workdir, stop=25):
+def train(strategy, workdir, stop=35):
     keras.utils.set_random_seed(0)
     with strategy.scope():
         # Batch norm and dropout see half a batch each; without them the sums must agree, and the
         # gradients, clipped over both devices together.
-        model = tiny_training.compiled(25, dropout=0.0, batch_norm=False)
+        model = tiny_training.compiled(35, dropout=0.0, batch_norm=False)
     # Of unknown number, so that it is seen only when it ends.
     data = lambda start: tiny_training.batches(start, stop).filter(lambda x, y: True)
-    report = fit(model, data, tiny_training.plan(25), workdir=Path(sys.argv[1]) / workdir)
+    report = fit(model, data, tiny_training.plan(35), workdir=Path(sys.argv[1]) / workdir)
     return report, [np.asarray(w).tolist() for w in model.weights]
 
 mirrored = create_strategy("mirrored")
@@ -71,7 +71,7 @@ results = {"replicas": mirrored.num_replicas_in_sync}
 results["one"] = train(create_strategy("one_device"), "one")
 results["two"] = train(mirrored, "two")
 try:
-    train(mirrored, "resumed", stop=17)
+    train(mirrored, "resumed", stop=27)
 except DataEndedError as error:
     results["ended"] = str(error)
 results["resumed"] = train(mirrored, "resumed")
@@ -94,8 +94,8 @@ def test_two_devices_train_as_one_and_resume(tmp_path):
     (_, one), (_, two), (report, resumed) = results["one"], results["two"], results["resumed"]
     for left, right in zip(one, two, strict=True):
         tf.debugging.assert_near(tf.constant(left), tf.constant(right), rtol=2e-4, atol=2e-5)
-    assert "ended after step 17 of 25" in results["ended"]
-    assert report == {"steps": 25, "resumed_from": 10}
+    assert "ended after step 27 of 35" in results["ended"]
+    assert report == {"steps": 35, "resumed_from": 20}
     assert resumed == two
 
     def lines(name):

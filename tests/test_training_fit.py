@@ -275,7 +275,7 @@ def start_training():
     started = []
 
     def start(workdir, *options):
-        command = [sys.executable, "-m", "tests.tiny_training", str(workdir), "--steps", "45"]
+        command = [sys.executable, "-m", "tests.tiny_training", str(workdir), "--steps", "65"]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         started.append(subprocess.Popen([*command, *options], cwd=ROOT, **pipes))
         return started[-1]
@@ -298,7 +298,7 @@ def stop_at(process, marker, step, how):
 
 
 def final_state(workdir):
-    with np.load(workdir / "checkpoints" / "step-000000045.npz") as stored:
+    with np.load(workdir / "checkpoints" / "step-000000065.npz") as stored:
         return {key: stored[key] for key in stored.files}
 
 
@@ -309,19 +309,20 @@ def test_killed_and_interrupted_it_ends_with_the_same_bits_as_one_never_stopped(
     whole, stopped, marker = tmp_path / "whole", tmp_path / "stopped", tmp_path / "marker"
     undisturbed = start_training(whole)
 
-    # Batches are asked for a few steps ahead: 27 is mid-segment, after the checkpoint of step 20.
-    paced = ("--pace", "0.08", "--marker", str(marker))
+    # Batches are asked for a few steps ahead: at 37 there is a checkpoint of step 20, and a line of
+    # step 30 that must be taken back.
+    paced = ("--pace", "0.06", "--marker", str(marker))
     process = start_training(stopped, *paced)
-    stop_at(process, marker, 27, signal.SIGKILL)
+    stop_at(process, marker, 37, signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
-    assert Checkpoints(stopped / "checkpoints").steps()[-1] in (20, 30)
+    assert Checkpoints(stopped / "checkpoints").steps()[-1] in (20, 40)
 
     marker.unlink()
     process = start_training(stopped, *paced)
-    stop_at(process, marker, 37, signal.SIGINT)
+    stop_at(process, marker, 57, signal.SIGINT)
     assert process.returncode == 130
     last = Checkpoints(stopped / "checkpoints").steps()[-1]
-    assert last in (30, 40)
+    assert last in (40, 60)
 
     out, err = start_training(stopped).communicate(timeout=120)
     assert f"'resumed_from': {last}" in out, err
@@ -341,4 +342,4 @@ def test_killed_and_interrupted_it_ends_with_the_same_bits_as_one_never_stopped(
         ]
 
     assert without_speed(stopped) == without_speed(whole)
-    assert [line["step"] for line in lines_of(whole)] == [10, 20, 30, 40, 45]
+    assert [line["step"] for line in lines_of(whole)] == [10, 20, 30, 40, 50, 60, 65]

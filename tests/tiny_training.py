@@ -1,6 +1,6 @@
 """A small training in a process of its own, so that tests can kill it.
 
-    python -m tests.tiny_training WORKDIR --steps 40 [--pace 0.05] [--marker FILE]
+    python -m tests.tiny_training WORKDIR --steps 65 [--pace 0.05] [--marker FILE]
 
 The network has what makes resuming hard: batch norm, dropout, Adam with a schedule, and the
 project's own layers and loss. Batch number n is a function of n alone.
@@ -84,10 +84,10 @@ def batches(start: int, stop: int, *, pace: float = 0.0, marker: Path | None = N
 
 
 def plan(steps: int):
-    """Lines and checkpoints every 10 steps."""
+    """Lines every 10 steps, checkpoints every 20."""
     from landmarks_tf.training.fit import FitPlan
 
-    return FitPlan(steps=steps, batch_size=BATCH_SIZE, log_every=10, checkpoint_every=10)
+    return FitPlan(steps=steps, batch_size=BATCH_SIZE, log_every=10, checkpoint_every=20)
 
 
 def main() -> int:
