@@ -138,8 +138,7 @@ def _check_same_run(root: Path, before: dict, now: dict) -> None:
             f"{root} was made by another version of this program (format "
             f"{before.get('format_version')!r}, this is {_FORMAT_VERSION}). Use another --workdir."
         )
-    changed = differences({k: before[k] for k in ("recipe", "data")}, now | {}, "")
-    changed = [line for line in changed if not line.startswith("format_version")]
+    changed = differences(before, now)
     if changed:
         lines = "\n  ".join(line.removeprefix("recipe.") for line in changed)
         raise WorkdirError(
