@@ -55,13 +55,18 @@ class Model:
 
     Attributes:
         weights: None (random), "imagenet", or the path of a file.
-        neck: parts in order, of "dropout", "dense", "batch_norm".
-        embedding_dim: width of the neck's dense part, None without one.
+        preprocessing: what the backbone reads; None for what its weights expect.
+        trainable: the backbone's layers that are trained, by how their names begin; empty for all.
+        neck: parts in order, as landmarks_tf.models.neck takes them.
+        embedding_dim: width of the neck's plain "dense" part, None without one.
+        dropout: rate of the neck's plain "dropout" part and before a softmax head.
         auxiliary_weight: weight of the auxiliary classifier's loss; 0 leaves the head out.
     """
 
     backbone: str = "inception_v200"
     weights: str | None = None
+    preprocessing: str | None = None
+    trainable: tuple[str, ...] = ()
     pooling: str = "avg"
     neck: tuple[str, ...] = ()
     embedding_dim: int | None = None

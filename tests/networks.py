@@ -17,5 +17,7 @@ def inception(name: str) -> Backbone:
 
 
 def trunk_of(backbone: Backbone) -> keras.Model:
-    """The network inside a backbone, after its preprocessing."""
-    return next(layer for layer in backbone.model.layers if isinstance(layer, keras.Model))
+    """Preprocessed pixels -> the maps of a backbone: the last, and the auxiliary one if any."""
+    pixels = backbone.model.get_layer("preprocessing").output
+    taps = [] if backbone.auxiliary_tap is None else [backbone.auxiliary_tap]
+    return keras.Model(pixels, [backbone.model.output, *taps])

@@ -38,7 +38,7 @@ classifier.centers.assign(given["centers"])
 out["cosines"] = classifier(given["rows"])
 out["pooled"] = GeMPooling2D(p=2.5)(given["maps"])
 out["unit"] = L2Normalization()(given["rows"])
-out["scaled"] = PixelScaling.standardise((0.5,) * 3, (0.25,) * 3)(given["pixels"])
+out["scaled"] = PixelScaling([1 / 63.75] * 3, [-2.0] * 3, reverse_channels=True)(given["pixels"])
 out["losses"] = ArcFaceLoss(reduction="none")(given["labels"], out["cosines"])
 out["not_a_class"] = ArcFaceLoss(reduction="none")(np.array([-1, 4]), out["cosines"][:2])
 np.savez(sys.argv[2], **{name: np.asarray(value) for name, value in out.items()})
@@ -119,7 +119,7 @@ def test_the_same_numbers_on_jax_without_tensorflow(tmp_path):
         "cosines": cosines,
         "pooled": gem.pool(given["maps"], 2.5),
         "unit": given["rows"] / lengths,
-        "scaled": (given["pixels"] / 255 - 0.5) / 0.25,
+        "scaled": (given["pixels"][..., ::-1] / 255 - 0.5) / 0.25,
         "losses": arcface.loss(given["labels"], cosines, 0.35, 30.0),
         "not_a_class": [np.nan, np.nan],
     }

@@ -1,4 +1,4 @@
-"""Pixel ranges: torchvision's standardisation and plain ranges, from uint8 and float."""
+"""Pixel ranges and channel orders, from uint8 and float."""
 
 from __future__ import annotations
 
@@ -31,17 +31,23 @@ def test_hand_derived():
     np.testing.assert_allclose(scaled, [[[[-1, 0, 1]]]], atol=1e-6)
 
 
-def test_standardise_is_torchvisions_normalise():
-    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-    x = pixels()
-    expected = (x.astype(np.float64) / 255 - mean) / std
-    np.testing.assert_allclose(PixelScaling.standardise(mean, std)(x), expected, atol=1e-5)
-
-
 def test_bytes_and_floats_give_the_same():
     x = pixels()
-    layer = PixelScaling.standardise((0.5,) * 3, (0.25,) * 3)
+    layer = PixelScaling([0.01, 0.02, 0.03], [-1, 0, 1])
     np.testing.assert_array_equal(layer(x.astype(np.uint8)), layer(x))
+
+
+def test_reversed_channels_are_scaled_in_the_order_of_the_output(tmp_path):
+    # By hand: RGB (1, 2, 3) becomes BGR (3, 2, 1), times (1, 10, 100), plus (0, 0, 1).
+    x = np.array([[[[1, 2, 3]]]], np.float32)
+    layer = PixelScaling([1, 10, 100], [0, 0, 1], reverse_channels=True)
+    np.testing.assert_array_equal(layer(x), [[[[3, 20, 101]]]])
+    contracts.check_layer(
+        lambda: PixelScaling([0.01] * 3, [0] * 3, reverse_channels=True, name="bgr"),
+        pixels(),
+        tmp_path,
+        always_float32=False,
+    )
 
 
 @pytest.mark.parametrize("policy", contracts.MIXED_POLICIES)
@@ -58,10 +64,6 @@ def test_refusals():
     contracts.check_refusals(
         {
             "3 scales, 2 offsets": lambda: PixelScaling([1, 1, 1], [0, 0]),
-            "2 means, 3 standard": lambda: PixelScaling.standardise((0, 0), (1, 1, 1)),
-            "above 0. Received: std=(1, 0, 1)": lambda: PixelScaling.standardise(
-                (0, 0, 0), (1, 0, 1)
-            ),
             "shape (1, 4, 4, 1)": lambda: PixelScaling([1] * 3, [0] * 3)(grey),
         }
     )

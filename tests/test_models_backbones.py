@@ -8,7 +8,6 @@ import pytest
 
 from landmarks_tf.models import BACKBONES, create_backbone
 from tests import contracts
-from tests.networks import trunk_of
 
 pytestmark = contracts.IGNORE_ARRAY_COPY
 
@@ -30,10 +29,15 @@ def images(size, batch=2):
     return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
 
+def after_preprocessing(backbone):
+    """The network behind its "preprocessing" layer."""
+    return keras.Model(backbone.model.get_layer("preprocessing").output, backbone.model.output)
+
+
 def test_mobilenet_sees_minus_one_to_one(mobilenet):
     pixels = images(32).astype(np.float32)
     prepared = keras.applications.mobilenet_v2.preprocess_input(pixels.copy())
-    expected = trunk_of(mobilenet)(prepared, training=False)
+    expected = after_preprocessing(mobilenet)(prepared, training=False)
     np.testing.assert_allclose(mobilenet.model(pixels, training=False), expected, atol=1e-4)
     assert (prepared.min(), prepared.max()) == (-1, 1)
 
@@ -41,18 +45,26 @@ def test_mobilenet_sees_minus_one_to_one(mobilenet):
 def test_inception_sees_torchvisions_standardisation(inception):
     pixels = images(75)
     prepared = (pixels / 255 - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)
-    expected, _ = trunk_of(inception)(prepared.astype(np.float32), training=False)
+    expected = after_preprocessing(inception)(prepared.astype(np.float32), training=False)
     actual = np.asarray(inception.model(pixels, training=False))
     np.testing.assert_allclose(actual, expected, atol=1e-4 * np.abs(actual).max())
+
+
+def test_another_preprocessing_on_request():
+    backbone = create_backbone("mobilenet_v2", image_size=32, preprocessing="bgr_unit")
+    pixels = images(32)
+    seen = keras.Model(backbone.model.input, backbone.model.get_layer("preprocessing").output)
+    np.testing.assert_allclose(seen(pixels), pixels[..., ::-1] / 255, atol=1e-6)
+    with pytest.raises(ValueError, match="a preprocessing among imagenet"):
+        create_backbone("mobilenet_v2", image_size=32, preprocessing="zero_one")
 
 
 def test_what_a_backbone_is(mobilenet, inception):
     assert mobilenet.model.output.shape == (None, 1, 1, 1280)
     assert mobilenet.auxiliary_tap is None
-    assert mobilenet.head_kernel_stddev is None
+    assert (mobilenet.dense_init, inception.dense_init) == ("keras", "inception")
     assert inception.model.output.shape == (None, 1, 1, 2048)
     assert inception.auxiliary_tap.shape == (None, 3, 3, 768)
-    assert inception.head_kernel_stddev == 0.1
     for name, entry in BACKBONES.items():
         assert entry.has_auxiliary_tap == name.startswith("inception")
 

@@ -6,8 +6,17 @@ import keras
 import numpy as np
 import pytest
 
-from landmarks_tf.models.inception import INCEPTIONS, auxiliary_head, inception_trunk
+from landmarks_tf.models import create_backbone
+from landmarks_tf.models.inception import (
+    INCEPTIONS,
+    auxiliary_head,
+    inception_features,
+    torchvision_module,
+)
+from landmarks_tf.models.torch_files import read_state_dict
+from landmarks_tf.models.torch_weights import assign_state_dict
 from tests import contracts, networks
+from tests.torch_twins import check_twin, twin
 
 pytestmark = contracts.IGNORE_ARRAY_COPY
 
@@ -71,8 +80,8 @@ def test_blocks_are_named_by_the_source(trunks):
 
     four = ["5b", "5c", "5d", "6a", "6b", "6c", "6d", "6e", "7a", "7b", "7c"]
     three = [block for block in four if block != "6d"]
-    assert blocks("inception_v3") == blocks("inception_v100") == four
-    assert blocks("inception_v200") == blocks("inception_v200_figure6") == three
+    for name in INCEPTIONS:
+        assert blocks(name) == (three if "v200" in name else four), name
 
 
 def test_channels_of_the_middle_blocks(trunks):
@@ -83,22 +92,44 @@ def test_channels_of_the_middle_blocks(trunks):
             if layer.name.startswith("mixed_6") and layer.name.endswith("_7x7_1_conv")
         ]
 
-    assert channels("inception_v3") == channels("inception_v100") == [128, 160, 160, 192]
-    assert channels("inception_v200") == channels("inception_v200_figure6") == [128, 160, 192]
+    for name in INCEPTIONS:
+        expected = [128, 160, 192] if "v200" in name else [128, 160, 160, 192]
+        assert channels(name) == expected, name
 
 
-def test_only_the_code_networks_factorise_the_reduction(trunks):
-    def kernels(name):
-        block = [
-            layer
-            for layer in trunks[name].layers
-            if layer.name in {f"mixed_6a_{part}_conv" for part in ("1x3", "3x1", "3x3")}
-        ]
-        return [(layer.kernel_size, layer.filters, layer.strides[0]) for layer in block]
+PLAIN = [((3, 3), 384, (2, 2), (17, 17))]
+ENHANCED = [
+    ((1, 3), 288, (1, 1), (35, 35)),
+    ((3, 1), 384, (1, 1), (35, 35)),
+    ((3, 3), 384, (2, 2), (17, 17)),
+]
+# The kernels and their order are the figure's; filters and strides are ours.
+FIGURE_7 = [
+    ((1, 1), 288, (1, 1), (35, 35)),
+    ((1, 3), 288, (1, 2), (35, 17)),
+    ((3, 1), 384, (2, 1), (17, 17)),
+]
+FIRST_BRANCHES = {
+    "inception_v3": PLAIN,
+    "inception_v100": ENHANCED,
+    "inception_v100_figure7": FIGURE_7,
+    "inception_v200": ENHANCED,
+    "inception_v200_figure6": PLAIN,
+}
 
-    enhanced = [((1, 3), 288, 1), ((3, 1), 384, 1), ((3, 3), 384, 2)]
-    assert kernels("inception_v100") == kernels("inception_v200") == enhanced
-    assert kernels("inception_v3") == kernels("inception_v200_figure6") == [((3, 3), 384, 2)]
+
+@pytest.mark.parametrize("name", INCEPTIONS)
+def test_first_branch_of_the_reduction(name, trunks):
+    """Walked from the block's output upwards, so the order is what the graph computes."""
+    seen, tensor = [], trunks[name].get_layer("mixed_6a_concat").input[0]
+    start = trunks[name].get_layer("mixed_5d_concat").output
+    while tensor is not start:
+        layer, _, _ = tensor._keras_history
+        if isinstance(layer, keras.layers.Conv2D):
+            grid = layer.output.shape[1:3]
+            seen.insert(0, (layer.kernel_size, layer.filters, layer.strides, grid))
+        tensor = layer.input
+    assert seen == FIRST_BRANCHES[name]
 
 
 @pytest.mark.parametrize("name", INCEPTIONS)
@@ -119,7 +150,7 @@ def test_average_pooling_counts_the_padding_as_zeros(trunks):
     trunk = trunks["inception_v200"]
     blocks = ("5b", "5c", "5d", "6b", "6c", "6e", "7b", "7c")
     for block in blocks:
-        pad = trunk.get_layer(f"mixed_{block}_avgpool_pad")
+        pad = trunk.get_layer(f"mixed_{block}_avgpool.pad")
         pool = trunk.get_layer(f"mixed_{block}_avgpool")
         assert pool.input is pad.output
         pooled = pool(pad(np.ones((1, 4, 4, 1), np.float32)))
@@ -213,22 +244,75 @@ def test_outputs_equal_torchvisions(name, trunks, with_heads, request):
         np.testing.assert_allclose(np.asarray(ours)[0], theirs, atol=5e-5)
 
 
-def test_refusals(trunks):
-    small = keras.Input((16, 16, 768))
+def test_refusals():
+    config = INCEPTIONS["inception_v200"]
     contracts.check_refusals(
         {
             "at least 75 px, because their last grid has no pixel left below that. "
-            "Received: image_size=74": lambda: inception_trunk(
-                INCEPTIONS["inception_v200"], 74, "trunk"
-            ),
+            "Received: image_size=74": lambda: inception_features(config, keras.Input((74, 74, 3))),
             "at least 17x17 (a 299 px input); this one is 16x16. Use image_size=299": lambda: (
-                auxiliary_head(small, 10)
+                auxiliary_head(keras.Input((16, 16, 768)), 10)
             ),
         }
     )
 
 
-def test_75_px_is_really_the_smallest():
+@pytest.mark.parametrize("name", ["inception_v100_figure7", "inception_v200"])
+def test_75_px_is_really_the_smallest(name):
     # By hand: 75 -> 37 -> 35 -> 35 -> 17 -> 17 -> 15 -> 7 (stem), 7 -> 3 -> 1 (reductions).
-    trunk = inception_trunk(INCEPTIONS["inception_v200"], 75, "small")
-    assert [o.shape for o in trunk.outputs] == [(None, 1, 1, 2048), (None, 3, 3, 768)]
+    maps = inception_features(INCEPTIONS[name], keras.Input((75, 75, 3)))
+    assert (maps.last.shape, maps.auxiliary.shape) == ((None, 1, 1, 2048), (None, 3, 3, 768))
+
+
+@pytest.mark.parametrize(
+    ("layer", "module"),
+    [
+        ("stem_1a_conv", "Conv2d_1a_3x3.conv"),
+        ("stem_3b_bn", "Conv2d_3b_1x1.bn"),
+        ("mixed_5b_pool_conv", "Mixed_5b.branch_pool.conv"),
+        ("mixed_6a_3x3_conv", "Mixed_6a.branch3x3.conv"),
+        ("mixed_6a_1x3_bn", "Mixed_6a.branch1x3.bn"),
+        ("mixed_6b_7x7dbl_5_bn", "Mixed_6b.branch7x7dbl_5.bn"),
+        ("mixed_7a_7x7x3_4_conv", "Mixed_7a.branch7x7x3_4.conv"),
+        ("mixed_7c_3x3dbl_3b_conv", "Mixed_7c.branch3x3dbl_3b.conv"),
+        ("aux_5x5_conv", "AuxLogits.conv1.conv"),
+        ("aux_logits", "AuxLogits.fc"),
+        ("logits", "fc"),
+        ("preprocessing", "preprocessing"),
+    ],
+)
+def test_modules_are_torchvisions(layer, module):
+    assert torchvision_module(layer) == module
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize("name", INCEPTIONS)
+def test_a_small_picture_as_torchvision_sees_it(name):
+    check_twin(name, size=107, module_of=torchvision_module)
+
+
+@pytest.mark.peers
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["inception_v3", "inception_v200"])
+def test_a_picture_of_299_px_as_torchvision_sees_it(name):
+    check_twin(name, size=299, batch=2, module_of=torchvision_module)
+
+
+@pytest.mark.peers
+@pytest.mark.slow
+def test_both_heads_are_torchvisions():
+    """Its whole state dict loads, heads included, and both give torchvision's logits."""
+    theirs = twin("inception_v3_with_heads", size=299, batch=2)
+    with contracts.global_policy("float64"):
+        trunk = networks.trunk_of(create_backbone("inception_v3", image_size=299))
+        features, tap = trunk.outputs
+        pooled = keras.layers.GlobalAveragePooling2D()(features)
+        logits = keras.layers.Dense(1000, name="logits")(pooled)
+        model = keras.Model(trunk.input, [logits, auxiliary_head(tap, 1000)])
+    assign_state_dict(model, read_state_dict(theirs.state), torchvision_module)
+    pixels = theirs.values["pixels"].astype("float64")
+    main, _ = model(pixels, training=False)
+    np.testing.assert_allclose(main, theirs.values["logits"], atol=1e-9)
+    _, auxiliary = model(pixels, training=True)
+    # The head's last layer computes in float32 whatever the policy is.
+    np.testing.assert_allclose(auxiliary, theirs.values["training_auxiliary"], atol=1e-4)

@@ -6,13 +6,11 @@ import keras
 import numpy as np
 import pytest
 
-from landmarks_tf.layers import CosineClassifier, GeMPooling2D
+from landmarks_tf.layers import CosineClassifier
 from landmarks_tf.losses import ArcFaceLoss
 from landmarks_tf.models import build_embedder, build_landmark_model, create_backbone
 from landmarks_tf.models.backbones import Backbone
-from landmarks_tf.models.landmark_model import apply_neck, pool
 from tests import contracts, networks
-from tests.reference import gem
 
 pytestmark = contracts.IGNORE_ARRAY_COPY
 
@@ -79,7 +77,7 @@ def test_half_precision_inside_float32_outside(policy):
         softmax = build_landmark_model(
             build_embedder(tiny_backbone()), tiny_backbone(), num_classes=3, head="softmax"
         )
-    inside = next(y for y in model.trainer.layers if y.name.startswith("mobilenetv2")).output
+    inside = model.trainer.get_layer("out_relu").output
     assert keras.backend.standardize_dtype(inside.dtype) == policy.removeprefix("mixed_")
     for network in (model.embedder, model.trainer, softmax.embedder, softmax.trainer):
         assert keras.backend.standardize_dtype(network.output.dtype) == "float32"
@@ -136,39 +134,6 @@ def test_head_of_s2_starts_from_its_truncated_normal(inception):
     assert inception.trainer.get_layer("head_dropout").rate == 0.5
 
 
-def test_poolings_by_their_numbers():
-    x = np.random.default_rng(0).normal(size=(2, 3, 4, 5)).astype(np.float32)
-
-    def pooled(name):
-        symbolic = keras.Input(x.shape[1:])
-        return keras.Model(symbolic, pool(symbolic, name))(x)
-
-    np.testing.assert_allclose(pooled("avg"), x.mean(axis=(1, 2)), atol=1e-6)
-    np.testing.assert_allclose(pooled("max"), x.max(axis=(1, 2)))
-    for name in ("gem", "gem_fixed"):
-        np.testing.assert_allclose(pooled(name), gem.pool(x, 3.0), rtol=1e-5)
-
-
-@pytest.mark.parametrize(("pooling", "learned"), [("gem", 1), ("gem_fixed", 0)])
-def test_gem_learns_its_exponent_unless_fixed(pooling, learned):
-    layer = build_embedder(tiny_backbone(), pooling=pooling).get_layer("pool")
-    assert isinstance(layer, GeMPooling2D)
-    assert len(layer.trainable_weights) == learned
-
-
-def test_neck_parts_come_in_the_order_given():
-    def names(neck):
-        x = keras.Input((4,))
-        model = keras.Model(x, apply_neck(x, neck, 3, 0.25))
-        return [layer.name.removeprefix("neck_") for layer in model.layers[1:]]
-
-    assert names(("dropout", "dense", "batch_norm")) == ["dropout", "dense", "bn"]
-    assert names(("batch_norm", "dense")) == ["bn", "dense"]
-    x = keras.Input((4,))
-    norm = keras.Model(x, apply_neck(x, ("batch_norm",), None, 0.0)).get_layer("neck_bn")
-    assert (norm.momentum, norm.epsilon) == (0.9, 1e-5)
-
-
 def test_dropout_acts_in_training_only():
     backbone = tiny_backbone()
     model = build_landmark_model(
@@ -206,16 +171,13 @@ def test_refusals(inception):
 
     contracts.check_refusals(
         {
-            "among avg, max, gem, gem_fixed. Received: 'mean'": lambda: build_embedder(
-                backbone, pooling="mean"
+            "among softmax, cosine, reconstruction. Received: 'arcface'": lambda: head(
+                head="arcface"
             ),
-            "neck=('dense',), dim=None": lambda: build_embedder(backbone, neck=("dense",)),
-            "neck=(), dim=8": lambda: build_embedder(backbone, dim=8),
-            "among dropout, dense, batch_norm. Received: 'relu'": lambda: build_embedder(
-                backbone, neck=("relu",)
-            ),
-            "among softmax, cosine. Received: 'arcface'": lambda: head(head="arcface"),
             "at least 2 classes. Received: num_classes=1": lambda: head(num_classes=1),
+            "Received maps of sides [] over a last map of side 4": lambda: head(
+                head="reconstruction"
+            ),
             "Received: auxiliary=True with tiny": lambda: head(auxiliary=True),
             "at least 17x17 (a 299 px input); this one is 3x3": lambda: build_landmark_model(
                 build_embedder(small), small, num_classes=3, head="softmax", auxiliary=True

@@ -27,6 +27,8 @@ TABLE = [
     ("inception_v3", 1000, 23_834_568, 3_326_696, 27_161_264, None),
     ("inception_v100", 1000, 24_748_296, 3_326_696, 28_074_992, None),
     ("inception_v200", 1000, 23_057_288, 3_326_696, 26_383_984, None),
+    # Not in the table: V100 with Figure 7's module, see `test_figure_7s_module_by_hand`.
+    ("inception_v100_figure7", 890, 23_278_554, 3_242_106, 26_520_660, 23_314_138),
 ]
 
 
@@ -69,6 +71,32 @@ def test_the_enhanced_reduction_costs_913_728():
     enhanced = counts_of("inception_v200", 890)["by_block"]["mixed_6a"]
     plain = counts_of("inception_v200_figure6", 890)["by_block"]["mixed_6a"]
     assert (plain, enhanced - plain) == (1_153_280, 913_728)
+
+
+def test_figure_7s_module_by_hand():
+    """A convolution of k inputs and n filters learns its kernel, and n scales and n shifts."""
+    first = (288 * 288 + 2 * 288) + (3 * 288 * 288 + 2 * 288) + (3 * 288 * 384 + 2 * 384)
+    second = (288 * 64 + 2 * 64) + (9 * 64 * 96 + 2 * 96) + (9 * 96 * 96 + 2 * 96)
+    assert (first, second) == (665_472, 157_184)
+    blocks = counts_of("inception_v100_figure7", 890)["by_block"]
+    assert blocks["mixed_6a"] == first + second
+    v100 = counts_of("inception_v100", 890)["by_block"]
+    assert blocks == v100 | {"mixed_6a": 822_656}
+    # The whole: V100 with one block for the other.
+    assert 24_522_906 - 2_067_008 + 822_656 == 23_278_554
+    # Stored besides, two statistics a channel: V100's 35,776 with 288, 288, 384 channels in the
+    # branch for its 288, 384, 384.
+    assert 23_278_554 + 35_776 + 2 * (288 - 384) == 23_314_138
+
+
+def test_v3_is_keras_applications_own_with_a_scale_in_every_norm():
+    """Section 1.5: 21,785,568 here, 21,768,352 there; the 17,216 between are the scales."""
+    theirs = keras.applications.InceptionV3(weights=None, include_top=False)
+    trunk = inception("inception_v3").model
+    scales = [y.gamma for y in trunk.layers if isinstance(y, keras.layers.BatchNormalization)]
+    gammas = sum(gamma.shape[0] for gamma in scales)
+    counts = [count_parameters(model)["trainable"] for model in (trunk, theirs)]
+    assert (*counts, gammas) == (21_785_568, 21_768_352, 17_216)
 
 
 def test_blocks_add_up_and_frozen_layers_do_not_count():

@@ -29,23 +29,18 @@ def run(context: Context) -> list[Path]:
     embedder = keras.saving.load_model(workdir.embedder, compile=False)
     trainer = keras.saving.load_model(workdir.trainer, compile=False)
     result = _description(context)
-    scorer = _main_output(trainer)
+    scorer = class_scores(context.experiment, trainer)
     result["trained"] = _score(context, embedder, scorer, trained=True)
     if context.experiment.evaluation.untrained_baseline:
         network = build_network(context.experiment, context.num_classes)
         result["untrained"] = _score(
-            context, network.embedder, class_scores(network), trained=False
+            context,
+            network.embedder,
+            class_scores(context.experiment, network.trainer),
+            trained=False,
         )
     write_json(workdir.metrics, result)
     return [workdir.metrics, workdir.predictions]
-
-
-def _main_output(trainer):
-    import keras
-
-    if isinstance(trainer.output, dict):
-        return keras.Model(trainer.input, trainer.output["main"])
-    return trainer
 
 
 def _description(context: Context) -> dict:
@@ -81,7 +76,7 @@ def _score(context: Context, embedder, scorer, *, trained: bool) -> dict:
             recognition, context.metadata / "recognition_solution_v2.1.csv"
         ),
     }
-    if context.has_split("validation"):
+    if scorer is not None and context.has_split("validation"):
         result["held_out"] = held_out(context, scorer)
     return result
 

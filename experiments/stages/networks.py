@@ -10,6 +10,7 @@ from landmarks_tf.models import (
     build_embedder,
     build_landmark_model,
     create_backbone,
+    freeze_except,
 )
 
 
@@ -29,7 +30,10 @@ def build_network(experiment: Experiment, num_classes: int, *, weights: bool = T
         model.backbone,
         image_size=experiment.data.image_size,
         weights=model.weights if weights else None,
+        preprocessing=model.preprocessing,
     )
+    if model.trainable:
+        freeze_except(backbone.model, model.trainable)
     embedder = build_embedder(
         backbone,
         dim=model.embedding_dim,
@@ -48,11 +52,15 @@ def build_network(experiment: Experiment, num_classes: int, *, weights: bool = T
     )
 
 
-def class_scores(network: LandmarkModel) -> keras.Model:
-    """(B, S, S, 3) -> (B, N): logits or cosines, without the auxiliary head."""
-    outputs = network.trainer.output
-    main = outputs["main"] if isinstance(outputs, dict) else outputs
-    return keras.Model(network.trainer.input, main, name="class_scores")
+def class_scores(experiment: Experiment, trainer: keras.Model) -> keras.Model | None:
+    """(B, S, S, 3) -> (B, N): logits or cosines, without the auxiliary head.
+
+    None for a network that knows no classes (the reconstruction head).
+    """
+    if experiment.model.head == "reconstruction":
+        return None
+    main = trainer.output["main"] if isinstance(trainer.output, dict) else trainer.output
+    return keras.Model(trainer.input, main, name="class_scores")
 
 
 def losses_of(experiment: Experiment) -> tuple[object, object, object]:
@@ -61,10 +69,14 @@ def losses_of(experiment: Experiment) -> tuple[object, object, object]:
     Raises:
         ValueError: an unknown loss, or one that does not fit the head.
     """
-    from landmarks_tf.losses import ArcFaceLoss
+    from landmarks_tf.losses import ArcFaceLoss, ReconstructionLoss
 
     name, head = experiment.loss.name, experiment.model.head
-    fits = {"cross_entropy": "softmax", "arcface": "cosine"}
+    fits = {
+        "cross_entropy": "softmax",
+        "arcface": "cosine",
+        "mean_squared_error": "reconstruction",
+    }
     if name not in fits:
         raise ValueError(f"Expected a loss among {', '.join(fits)}. Received: loss.name={name!r}.")
     if fits[name] != head:
@@ -72,6 +84,13 @@ def losses_of(experiment: Experiment) -> tuple[object, object, object]:
             f"The {name} loss trains a {fits[name]!r} head. Received: model.head={head!r}. Set "
             f"model.head={fits[name]}."
         )
+    if name == "mean_squared_error":
+        if experiment.evaluation.recognition != "knn":
+            raise ValueError(
+                f"A network with the reconstruction head knows no classes: set "
+                f"evaluation.recognition=knn. Received: {experiment.evaluation.recognition!r}."
+            )
+        return ReconstructionLoss(), [], None
     if name == "arcface":
         loss = ArcFaceLoss(margin=experiment.loss.margin, scale=experiment.loss.scale)
     else:

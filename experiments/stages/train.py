@@ -47,8 +47,8 @@ def run(context: Context) -> list[Path]:
         file=sys.stderr,
     )
     validate = None
-    if context.has_split("validation"):
-        scorer = class_scores(network)
+    scorer = class_scores(recipe, network.trainer)
+    if scorer is not None and context.has_split("validation"):
 
         def validate():
             return {f"val_{key}": value for key, value in held_out(context, scorer).items()}

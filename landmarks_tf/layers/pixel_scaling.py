@@ -10,7 +10,7 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="landmarks_tf")
 class PixelScaling(keras.layers.Layer):
-    """`pixels * scale + offset`, each a number for every channel.
+    """`pixels * scale + offset`, each a number for every channel, in the order of the output.
 
     Keras' own `Rescaling` imports TensorFlow on every backend when it is called; Colab's TPU
     runtimes have none, so this layer is used instead.
@@ -18,6 +18,7 @@ class PixelScaling(keras.layers.Layer):
     Args:
         scale: one number for each channel.
         offset: one number for each channel.
+        reverse_channels: turn RGB into BGR first, for weights that were trained on OpenCV's order.
 
     Input and output shape: (B, H, W, C) with C = len(scale).
 
@@ -25,33 +26,22 @@ class PixelScaling(keras.layers.Layer):
         ValueError: scale and offset of different lengths, or not one for each channel.
     """
 
-    def __init__(self, scale: Sequence[float], offset: Sequence[float], **kwargs):
+    def __init__(
+        self,
+        scale: Sequence[float],
+        offset: Sequence[float],
+        reverse_channels: bool = False,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.scale = [float(s) for s in scale]
         self.offset = [float(o) for o in offset]
+        self.reverse_channels = bool(reverse_channels)
         if len(self.scale) != len(self.offset):
             raise ValueError(
                 f"scale and offset need one number for each channel. "
                 f"Received: {len(self.scale)} scales, {len(self.offset)} offsets."
             )
-
-    @classmethod
-    def standardise(cls, mean: Sequence[float], std: Sequence[float], **kwargs) -> PixelScaling:
-        """Pixels 0..255 -> (x / 255 - mean) / std, the torchvision convention.
-
-        Raises:
-            ValueError: means and deviations of different lengths, or a deviation not above 0.
-        """
-        if len(mean) != len(std):
-            raise ValueError(
-                f"Each channel needs a mean and a standard deviation. "
-                f"Received: {len(mean)} means, {len(std)} standard deviations."
-            )
-        if not min(std) > 0:
-            raise ValueError(f"Standard deviations must be above 0. Received: std={tuple(std)}.")
-        scale = [1.0 / (255.0 * s) for s in std]
-        offset = [-m / s for m, s in zip(mean, std, strict=True)]
-        return cls(scale, offset, **kwargs)
 
     def build(self, input_shape):
         if input_shape[-1] != len(self.scale):
@@ -63,10 +53,18 @@ class PixelScaling(keras.layers.Layer):
     def call(self, pixels):
         scale = ops.convert_to_tensor(self.scale, self.compute_dtype)
         offset = ops.convert_to_tensor(self.offset, self.compute_dtype)
-        return ops.cast(pixels, self.compute_dtype) * scale + offset
+        pixels = ops.cast(pixels, self.compute_dtype)
+        if self.reverse_channels:
+            pixels = ops.flip(pixels, axis=-1)
+        return pixels * scale + offset
 
     def compute_output_shape(self, input_shape):
         return input_shape
 
     def get_config(self):
-        return {**super().get_config(), "scale": self.scale, "offset": self.offset}
+        return {
+            **super().get_config(),
+            "scale": self.scale,
+            "offset": self.offset,
+            "reverse_channels": self.reverse_channels,
+        }

@@ -1,6 +1,7 @@
 """Networks: backbones by name, the embedder, and the heads that train it."""
 
 from landmarks_tf.models.backbones import BACKBONES, Backbone, create_backbone
+from landmarks_tf.models.freezing import freeze_except
 from landmarks_tf.models.landmark_model import (
     LandmarkModel,
     build_embedder,
@@ -16,4 +17,5 @@ __all__ = [
     "build_landmark_model",
     "count_parameters",
     "create_backbone",
+    "freeze_except",
 ]

@@ -1,7 +1,7 @@
-"""The table of backbones: name -> builder, what it reads, and where its weights come from.
+"""The table of backbones: name -> layers, what they read, and how their source starts them.
 
 Every backbone takes pixels in 0..255 (RGB); what its weights expect (range, mean, standard
-deviation) is done inside the model, so no caller can feed the wrong range.
+deviation, channel order) is done inside the model, so no caller can feed the wrong range.
 """
 
 from __future__ import annotations
@@ -9,15 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
 
 import keras
 
-from landmarks_tf.layers import PixelScaling
-from landmarks_tf.models.inception import INCEPTIONS, MIN_IMAGE_SIZE, inception_trunk
-from landmarks_tf.models.weights import load_or_explain
-
-_IMAGENET_MEAN = (0.485, 0.456, 0.406)
-_IMAGENET_STD = (0.229, 0.224, 0.225)
+from landmarks_tf.models.efficientnet import EFFICIENTNETS, efficientnet_features
+from landmarks_tf.models.feature_maps import FeatureMaps
+from landmarks_tf.models.inception import INCEPTIONS, MIN_IMAGE_SIZE, inception_features
+from landmarks_tf.models.preprocessing import find_preprocessing
+from landmarks_tf.models.res2net import RES2NETS, res2net_features
+from landmarks_tf.models.resnest import RESNESTS, resnest_features
+from landmarks_tf.models.resnet import RESNETS, resnet_features
+from landmarks_tf.models.resnet50_keras import resnet50_keras_features
+from landmarks_tf.models.vgg import vgg16_features
+from landmarks_tf.models.weights import load_weights
 
 
 @dataclass(frozen=True)
@@ -26,84 +31,117 @@ class Backbone:
 
     Attributes:
         name: its key in `BACKBONES`.
-        model: (B, S, S, 3) pixels 0..255 -> (B, h, w, C).
+        model: (B, S, S, 3) pixels 0..255 -> (B, h, w, C). One flat graph: every layer of the
+            network is a layer of this model, under its own name.
         auxiliary_tap: symbolic (B, h', w', C') map inside `model`, or None.
-        head_kernel_stddev: sigma of the source's normal initialisation (cut at 2 sigma) of the
-            classifier's kernel, or None for Keras' own default.
+        skips: symbolic maps inside `model` for a decoder (see `FeatureMaps`).
+        dense_init: how the source starts dense layers on top of it; a key of
+            `landmarks_tf.models.blocks.DENSE_INITS`.
     """
 
     name: str
     model: keras.Model
     auxiliary_tap: object | None = None
-    head_kernel_stddev: float | None = None
+    skips: tuple = ()
+    dense_init: str = "keras"
 
 
 @dataclass(frozen=True)
 class BackboneEntry:
-    """How a backbone is built, and the smallest image it takes."""
+    """How a backbone is built, and the smallest image it takes.
 
-    build: Callable[[int, str | None], Backbone]
-    min_image_size: int
+    Attributes:
+        features: (B, S, S, 3) preprocessed pixels -> the maps. It names each layer as the
+            module of the source's program.
+        min_image_size: in pixels.
+        preprocessing: what the source's weights expect: a key of `PREPROCESSINGS`.
+        dense_init: see `Backbone`.
+        has_auxiliary_tap: whether `features` returns one.
+    """
+
+    features: Callable[[object], FeatureMaps]
+    min_image_size: int = 32
+    preprocessing: str = "imagenet"
+    dense_init: str = "torch"
     has_auxiliary_tap: bool = False
 
 
-def _inception(name: str):
-    def build(image_size: int, weights: str | None) -> Backbone:
-        if weights is not None:
-            raise ValueError(
-                f"{name} is trained from scratch in its source: no published weights exist. "
-                f"Expected weights=None. Received: weights={weights!r}."
-            )
-        trunk = inception_trunk(INCEPTIONS[name], image_size, name=f"{name}_trunk")
-        pixels = keras.Input((image_size, image_size, 3), name="image")
-        standardise = PixelScaling.standardise(_IMAGENET_MEAN, _IMAGENET_STD, name="standardise")
-        features, tap = trunk(standardise(pixels))
-        return Backbone(name, keras.Model(pixels, features, name=name), tap, 0.1)
-
-    return build
-
-
-def _mobilenet_v2(image_size: int, weights: str | None) -> Backbone:
-    def build(checked):
-        return keras.applications.MobileNetV2(
-            input_shape=(image_size, image_size, 3), include_top=False, weights=checked
-        )
-
-    trunk = load_or_explain(build, "MobileNetV2", weights)
-    pixels = keras.Input((image_size, image_size, 3), name="image")
-    scaled = PixelScaling([1 / 127.5] * 3, [-1.0] * 3, name="to_plus_minus_one")(pixels)
-    return Backbone("mobilenet_v2", keras.Model(pixels, trunk(scaled), name="mobilenet_v2"))
+def _mobilenet_v2(x) -> FeatureMaps:
+    trunk = keras.applications.MobileNetV2(input_tensor=x, include_top=False, weights=None)
+    return FeatureMaps(trunk.output)
 
 
 BACKBONES: dict[str, BackboneEntry] = {
-    **{name: BackboneEntry(_inception(name), MIN_IMAGE_SIZE, True) for name in INCEPTIONS},
-    "mobilenet_v2": BackboneEntry(_mobilenet_v2, 32),
+    **{
+        name: BackboneEntry(
+            partial(inception_features, config),
+            min_image_size=MIN_IMAGE_SIZE,
+            dense_init="inception",
+            has_auxiliary_tap=True,
+        )
+        for name, config in INCEPTIONS.items()
+    },
+    **{name: BackboneEntry(partial(resnet_features, config)) for name, config in RESNETS.items()},
+    **{name: BackboneEntry(partial(resnest_features, config)) for name, config in RESNESTS.items()},
+    **{name: BackboneEntry(partial(res2net_features, config)) for name, config in RES2NETS.items()},
+    **{
+        name: BackboneEntry(partial(efficientnet_features, config))
+        for name, config in EFFICIENTNETS.items()
+    },
+    "vgg16": BackboneEntry(vgg16_features),
+    "resnet50_keras": BackboneEntry(
+        resnet50_keras_features, preprocessing="caffe", dense_init="keras"
+    ),
+    "mobilenet_v2": BackboneEntry(
+        _mobilenet_v2, preprocessing="plus_minus_one", dense_init="keras"
+    ),
 }
 
 
-def create_backbone(name: str, *, image_size: int, weights: str | None = None) -> Backbone:
+def create_backbone(
+    name: str,
+    *,
+    image_size: int,
+    weights: str | None = None,
+    preprocessing: str | None = None,
+) -> Backbone:
     """Build a backbone by name.
 
     Args:
         name: a key of `BACKBONES`.
         image_size: side of the square input in pixels.
         weights: None (random), "imagenet" (downloaded by Keras) or the path of a weights file.
+        preprocessing: a key of `PREPROCESSINGS`; None for what the network's weights expect.
 
     Raises:
         ValueError: unknown name, an image too small for the network, or weights that do not fit.
         OSError: the download of the weights failed.
     """
-    if name not in BACKBONES:
-        near = get_close_matches(name, BACKBONES, n=3, cutoff=0.3)
-        raise ValueError(
-            f"There is no backbone {name!r}. "
-            + (f"Nearest: {', '.join(near)}. " if near else "")
-            + f"Known: {', '.join(sorted(BACKBONES))}."
-        )
-    entry = BACKBONES[name]
+    entry = find_backbone(name)
     if image_size < entry.min_image_size:
         raise ValueError(
             f"{name} needs images of at least {entry.min_image_size} px: there its last feature "
             f"map has shrunk to 1x1. Received: image_size={image_size}."
         )
-    return entry.build(image_size, weights)
+    pixels = keras.Input((image_size, image_size, 3), name="image")
+    prepare = find_preprocessing(preprocessing or entry.preprocessing).layer()
+    maps = entry.features(prepare(pixels))
+    model = keras.Model(pixels, maps.last, name=name)
+    load_weights(model, name, weights)
+    return Backbone(name, model, maps.auxiliary, maps.skips, entry.dense_init)
+
+
+def find_backbone(name: str) -> BackboneEntry:
+    """The entry of `BACKBONES` called `name`.
+
+    Raises:
+        ValueError: there is none; the message names the nearest.
+    """
+    if name in BACKBONES:
+        return BACKBONES[name]
+    near = get_close_matches(name, BACKBONES, n=3, cutoff=0.3)
+    raise ValueError(
+        f"There is no backbone {name!r}. "
+        + (f"Nearest: {', '.join(near)}. " if near else "")
+        + f"Known: {', '.join(sorted(BACKBONES))}."
+    )

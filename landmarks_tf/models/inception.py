@@ -1,4 +1,4 @@
-"""The Inception family of S2: vanilla InceptionV3, InceptionV100, InceptionV200 and Figure 6.
+"""The Inception family of S2: InceptionV3, InceptionV100, InceptionV200, and its Figures 6 and 7.
 
 One builder with fields (`InceptionConfig`); each network of the source is one value of it. The
 blocks follow reproduction.md sections 1.1-1.4. `keras.applications.InceptionV3` is another
@@ -12,8 +12,17 @@ from dataclasses import dataclass
 import keras
 from keras import layers
 
+from landmarks_tf.models.blocks import (
+    Pair,
+    as_pair,
+    average_pool_counting_zeros,
+    batch_norm,
+    convolution,
+    torch_default_bias,
+)
+from landmarks_tf.models.feature_maps import FeatureMaps
+
 MIN_IMAGE_SIZE = 75  # the smallest input whose last grid still has one pixel
-_TRUNCATED_SIGMA = 0.1
 
 
 @dataclass(frozen=True)
@@ -21,24 +30,35 @@ class InceptionConfig:
     """What tells the members of the family apart.
 
     Args:
-        factorised_reduction: the 35 -> 17 block's first branch is 1x3 -> 3x1 -> 3x3 stride 2
-            (the code of V100 and V200) instead of one 3x3 stride 2 (vanilla, and Figure 6).
+        reduction: the first branch of the block that takes 35x35 to 17x17, a key of `REDUCTIONS`.
         middle_channels: (letter, channels c) of each 17x17 block `mixed_6<letter>`, in order. The
             letters are the source's: V200 leaves out 6d and keeps the name of 6e.
     """
 
-    factorised_reduction: bool
+    reduction: str
     middle_channels: tuple[tuple[str, int], ...]
 
+
+# The first branch of the reduction block: (kernel, filters, stride, padding) of each convolution.
+# Its output is 384 channels on half the grid, whichever it is.
+REDUCTIONS = {
+    "plain": ((3, 384, 2, 0),),
+    # The code of V100 and V200: two thin convolutions before the old one.
+    "factorised": (((1, 3), 288, 1, (0, 1)), ((3, 1), 384, 1, (1, 0)), (3, 384, 2, 0)),
+    # Figure 7 draws 1x1 -> 1x3 -> 3x1 and no numbers. Ours: the factorised branch's widths, and
+    # each thin convolution halves the side that it sees.
+    "figure7": ((1, 288, 1, 0), ((1, 3), 288, (1, 2), 0), ((3, 1), 384, (2, 1), 0)),
+}
 
 _FOUR_MIDDLE_BLOCKS = (("b", 128), ("c", 160), ("d", 160), ("e", 192))
 _THREE_MIDDLE_BLOCKS = (("b", 128), ("c", 160), ("e", 192))
 
 INCEPTIONS = {
-    "inception_v3": InceptionConfig(False, _FOUR_MIDDLE_BLOCKS),
-    "inception_v100": InceptionConfig(True, _FOUR_MIDDLE_BLOCKS),
-    "inception_v200": InceptionConfig(True, _THREE_MIDDLE_BLOCKS),
-    "inception_v200_figure6": InceptionConfig(False, _THREE_MIDDLE_BLOCKS),
+    "inception_v3": InceptionConfig("plain", _FOUR_MIDDLE_BLOCKS),
+    "inception_v100": InceptionConfig("factorised", _FOUR_MIDDLE_BLOCKS),
+    "inception_v100_figure7": InceptionConfig("figure7", _FOUR_MIDDLE_BLOCKS),
+    "inception_v200": InceptionConfig("factorised", _THREE_MIDDLE_BLOCKS),
+    "inception_v200_figure6": InceptionConfig("plain", _THREE_MIDDLE_BLOCKS),
 }
 
 
@@ -51,34 +71,27 @@ def _truncated_normal(stddev: float):
     return keras.initializers.TruncatedNormal(stddev=stddev)
 
 
-def conv_bn_relu(x, filters, kernel, *, stride=1, padding=0, name):
+def conv_bn_relu(x, filters: int, kernel: Pair, *, stride: Pair = 1, padding: Pair = 0, name: str):
     """Convolution without bias -> batch norm (eps 1e-3, momentum 0.9) -> ReLU.
 
-    `padding` is an int or (vertical, horizontal), symmetric as in PyTorch. At stride 1 a padding
-    of half the kernel is what Keras calls "same"; anything else is padded explicitly.
+    Padding is symmetric, as in PyTorch (see `blocks.convolution`).
     """
-    kernel = (kernel, kernel) if isinstance(kernel, int) else kernel
-    padding = (padding, padding) if isinstance(padding, int) else padding
-    keeps_size = stride == 1 and padding == tuple(k // 2 for k in kernel)
-    if not keeps_size and any(padding):
-        x = layers.ZeroPadding2D(padding, name=f"{name}_pad")(x)
-    x = layers.Conv2D(
+    x = convolution(
+        x,
         filters,
         kernel,
-        strides=stride,
-        padding="same" if keeps_size else "valid",
-        use_bias=False,
-        kernel_initializer=_truncated_normal(_TRUNCATED_SIGMA),
+        stride=stride,
+        padding=padding,
+        initializer=_truncated_normal(0.1),
         name=f"{name}_conv",
-    )(x)
-    x = layers.BatchNormalization(epsilon=1e-3, momentum=0.9, name=f"{name}_bn")(x)
+    )
+    x = batch_norm(x, f"{name}_bn", epsilon=1e-3)
     return layers.ReLU(name=f"{name}_relu")(x)
 
 
-def _average_pool_same(x, name):
-    """3x3 average at stride 1 whose padding counts as zeros, as PyTorch's default does."""
-    x = layers.ZeroPadding2D(1, name=f"{name}_pad")(x)
-    return layers.AveragePooling2D(3, strides=1, name=name)(x)
+def _average_pool(x, name: str):
+    """3x3 average at stride 1 that keeps the size."""
+    return average_pool_counting_zeros(x, 3, 1, 1, name)
 
 
 def _stem(x):
@@ -98,19 +111,17 @@ def _block_a(x, pool_channels, name):
     b3 = conv_bn_relu(x, 64, 1, name=f"{name}_3x3dbl_1")
     b3 = conv_bn_relu(b3, 96, 3, padding=1, name=f"{name}_3x3dbl_2")
     b3 = conv_bn_relu(b3, 96, 3, padding=1, name=f"{name}_3x3dbl_3")
-    bp = conv_bn_relu(
-        _average_pool_same(x, f"{name}_avgpool"), pool_channels, 1, name=f"{name}_pool"
-    )
+    bp = conv_bn_relu(_average_pool(x, f"{name}_avgpool"), pool_channels, 1, name=f"{name}_pool")
     return layers.Concatenate(name=f"{name}_concat")([b1, b5, b3, bp])
 
 
-def _block_b(x, factorised, name):
-    if factorised:
-        b3 = conv_bn_relu(x, 288, (1, 3), padding=(0, 1), name=f"{name}_1x3")
-        b3 = conv_bn_relu(b3, 384, (3, 1), padding=(1, 0), name=f"{name}_3x1")
-        b3 = conv_bn_relu(b3, 384, 3, stride=2, name=f"{name}_3x3")
-    else:
-        b3 = conv_bn_relu(x, 384, 3, stride=2, name=f"{name}_3x3")
+def _block_b(x, reduction, name):
+    b3 = x
+    for kernel, filters, stride, padding in REDUCTIONS[reduction]:
+        height, width = as_pair(kernel)
+        b3 = conv_bn_relu(
+            b3, filters, kernel, stride=stride, padding=padding, name=f"{name}_{height}x{width}"
+        )
     bd = conv_bn_relu(x, 64, 1, name=f"{name}_3x3dbl_1")
     bd = conv_bn_relu(bd, 96, 3, padding=1, name=f"{name}_3x3dbl_2")
     bd = conv_bn_relu(bd, 96, 3, stride=2, name=f"{name}_3x3dbl_3")
@@ -128,7 +139,7 @@ def _block_c(x, c, name):
     bd = conv_bn_relu(bd, c, (1, 7), padding=(0, 3), name=f"{name}_7x7dbl_3")
     bd = conv_bn_relu(bd, c, (7, 1), padding=(3, 0), name=f"{name}_7x7dbl_4")
     bd = conv_bn_relu(bd, 192, (1, 7), padding=(0, 3), name=f"{name}_7x7dbl_5")
-    bp = conv_bn_relu(_average_pool_same(x, f"{name}_avgpool"), 192, 1, name=f"{name}_pool")
+    bp = conv_bn_relu(_average_pool(x, f"{name}_avgpool"), 192, 1, name=f"{name}_pool")
     return layers.Concatenate(name=f"{name}_concat")([b1, b7, bd, bp])
 
 
@@ -145,15 +156,15 @@ def _block_d(x, name):
 
 def _block_e(x, name):
     def split(y, branch):
-        wide = conv_bn_relu(y, 384, (1, 3), padding=(0, 1), name=f"{name}_{branch}_a")
-        tall = conv_bn_relu(y, 384, (3, 1), padding=(1, 0), name=f"{name}_{branch}_b")
+        wide = conv_bn_relu(y, 384, (1, 3), padding=(0, 1), name=f"{name}_{branch}a")
+        tall = conv_bn_relu(y, 384, (3, 1), padding=(1, 0), name=f"{name}_{branch}b")
         return layers.Concatenate(name=f"{name}_{branch}_concat")([wide, tall])
 
     b1 = conv_bn_relu(x, 320, 1, name=f"{name}_1x1")
     b3 = split(conv_bn_relu(x, 384, 1, name=f"{name}_3x3_1"), "3x3_2")
     bd = conv_bn_relu(x, 448, 1, name=f"{name}_3x3dbl_1")
     bd = split(conv_bn_relu(bd, 384, 3, padding=1, name=f"{name}_3x3dbl_2"), "3x3dbl_3")
-    bp = conv_bn_relu(_average_pool_same(x, f"{name}_avgpool"), 192, 1, name=f"{name}_pool")
+    bp = conv_bn_relu(_average_pool(x, f"{name}_avgpool"), 192, 1, name=f"{name}_pool")
     return layers.Concatenate(name=f"{name}_concat")([b1, b3, bd, bp])
 
 
@@ -177,47 +188,68 @@ def auxiliary_head(feature_map, num_classes):
     return layers.Dense(
         num_classes,
         kernel_initializer=_truncated_normal(0.001),
-        bias_initializer=torch_linear_bias(768),
+        bias_initializer=torch_default_bias(768),
         dtype="float32",
         name="aux_logits",
     )(x)
 
 
-def torch_linear_bias(fan_in: int):
-    """PyTorch's default for a dense bias: uniform within +-1/sqrt(fan_in)."""
-    bound = fan_in**-0.5
-    return keras.initializers.RandomUniform(-bound, bound)
-
-
-def inception_trunk(config: InceptionConfig, image_size: int, name: str) -> keras.Model:
+def inception_features(config: InceptionConfig, x) -> FeatureMaps:
     """The network without its heads.
 
     Args:
         config: which member of the family.
-        image_size: height and width of the input in pixels, at least 75.
-        name: the model's name.
+        x: (B, S, S, 3) standardised pixels, S at least 75.
 
     Returns:
-        A model (B, S, S, 3), normalised pixels -> [(B, h, w, 2048) last map, (B, h', w', 768) the
-        map the auxiliary head taps].
+        The last map (B, h, w, 2048) and the map (B, h', w', 768) that the auxiliary head reads.
 
     Raises:
-        ValueError: `image_size` is below 75.
+        ValueError: S is below 75.
     """
-    if image_size < MIN_IMAGE_SIZE:
+    if x.shape[1] < MIN_IMAGE_SIZE:
         raise ValueError(
             f"Inception networks need images of at least {MIN_IMAGE_SIZE} px, because their last "
-            f"grid has no pixel left below that. Received: image_size={image_size}."
+            f"grid has no pixel left below that. Received: image_size={x.shape[1]}."
         )
-    inputs = keras.Input((image_size, image_size, 3), name="pixels")
-    x = _stem(inputs)
+    x = _stem(x)
     for letter, pool_channels in zip("bcd", (32, 64, 64), strict=True):
         x = _block_a(x, pool_channels, f"mixed_5{letter}")
-    x = _block_b(x, config.factorised_reduction, "mixed_6a")
+    x = _block_b(x, config.reduction, "mixed_6a")
     for letter, channels in config.middle_channels:
         x = _block_c(x, channels, f"mixed_6{letter}")
     tap = x
     x = _block_d(x, "mixed_7a")
     x = _block_e(x, "mixed_7b")
     x = _block_e(x, "mixed_7c")
-    return keras.Model(inputs, [x, tap], name=name)
+    return FeatureMaps(x, auxiliary=tap)
+
+
+_TORCHVISION_STEM = {
+    "stem_1a": "Conv2d_1a_3x3",
+    "stem_2a": "Conv2d_2a_3x3",
+    "stem_2b": "Conv2d_2b_3x3",
+    "stem_3b": "Conv2d_3b_1x1",
+    "stem_4a": "Conv2d_4a_3x3",
+    "aux_1x1": "AuxLogits.conv0",
+    "aux_5x5": "AuxLogits.conv1",
+}
+
+
+def torchvision_module(layer_name: str) -> str:
+    """The module of torchvision's `Inception3` that a layer of ours is.
+
+    "mixed_6a_3x3_conv" -> "Mixed_6a.branch3x3.conv"; likewise the stem, the auxiliary head and the
+    classifier. The factorised reduction, which torchvision has not, follows the same rule:
+    "mixed_6a_1x3_bn" -> "Mixed_6a.branch1x3.bn". Any other name comes back as it is.
+    """
+    if layer_name in ("logits", "aux_logits"):
+        return "fc" if layer_name == "logits" else "AuxLogits.fc"
+    unit, _, part = layer_name.rpartition("_")
+    if unit in _TORCHVISION_STEM:
+        return f"{_TORCHVISION_STEM[unit]}.{part}"
+    if not unit.startswith("mixed_"):
+        return layer_name
+    _, block, branch = unit.split("_", 2)
+    branch = "_pool" if branch == "pool" else branch
+    return f"Mixed_{block}.branch{branch}.{part}"

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 import keras
 from keras import layers
 
-from landmarks_tf.layers import CosineClassifier, GeMPooling2D, L2Normalization
+from landmarks_tf.layers import CosineClassifier, L2Normalization
 from landmarks_tf.models.backbones import Backbone
-from landmarks_tf.models.inception import auxiliary_head, torch_linear_bias
+from landmarks_tf.models.blocks import dense
+from landmarks_tf.models.inception import auxiliary_head
+from landmarks_tf.models.neck import apply_neck
+from landmarks_tf.models.pooling import pool
+from landmarks_tf.models.unet import reconstruct
 
-POOLINGS = ("avg", "max", "gem", "gem_fixed")
-NECK_PARTS = ("dropout", "dense", "batch_norm")
-HEADS = ("softmax", "cosine")
+HEADS = ("softmax", "cosine", "reconstruction")
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,9 @@ class LandmarkModel:
 
     Attributes:
         trainer: (B, S, S, 3) pixels 0..255 -> (B, N) logits ("softmax" head) or cosines
-            ("cosine" head); with an auxiliary head {"main": (B, N), "auxiliary": (B, N)}.
+            ("cosine" head); with an auxiliary head {"main": (B, N), "auxiliary": (B, N)};
+            with the "reconstruction" head (B, S, S, 3), the decoder's picture minus the
+            preprocessed one.
         embedder: (B, S, S, 3) pixels 0..255 -> (B, D) unit rows, float32.
     """
 
@@ -31,61 +35,10 @@ class LandmarkModel:
     embedder: keras.Model
 
 
-def pool(feature_map, pooling: str):
-    """(B, h, w, C) -> (B, C) by one of `POOLINGS`, in float32.
-
-    Raises:
-        ValueError: an unknown pooling.
-    """
-    if pooling == "avg":
-        return layers.GlobalAveragePooling2D(name="pool", dtype="float32")(feature_map)
-    if pooling == "max":
-        return layers.GlobalMaxPooling2D(name="pool", dtype="float32")(feature_map)
-    if pooling in ("gem", "gem_fixed"):
-        return GeMPooling2D(trainable_p=pooling == "gem", name="pool")(feature_map)
-    raise ValueError(f"Expected a pooling among {', '.join(POOLINGS)}. Received: {pooling!r}.")
-
-
-def apply_neck(x, neck: Sequence[str], dim: int | None, dropout: float):
-    """Apply the parts of `NECK_PARTS` in the order given, as each source has its own.
-
-    Raises:
-        ValueError: an unknown part, or a dense part without its width (or the reverse).
-    """
-    if ("dense" in neck) != (dim is not None):
-        raise ValueError(
-            f"A neck with a dense part needs its width, and only then. "
-            f"Received: neck={tuple(neck)}, dim={dim}."
-        )
-    for part in neck:
-        if part == "dropout":
-            x = layers.Dropout(dropout, name="neck_dropout")(x)
-        elif part == "dense":
-            x = layers.Dense(dim, name="neck_dense")(x)
-        elif part == "batch_norm":
-            x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name="neck_bn")(x)
-        else:
-            raise ValueError(
-                f"Expected neck parts among {', '.join(NECK_PARTS)}. Received: {part!r}."
-            )
-    return x
-
-
-def _softmax_head(x, num_classes: int, dropout: float, kernel_stddev: float | None):
+def _softmax_head(x, num_classes: int, dropout: float, init: str):
     if dropout:
         x = layers.Dropout(dropout, name="head_dropout")(x)
-    if kernel_stddev is None:
-        kernel, bias = "glorot_uniform", "zeros"
-    else:
-        kernel = keras.initializers.TruncatedNormal(stddev=kernel_stddev)
-        bias = torch_linear_bias(x.shape[-1])
-    return layers.Dense(
-        num_classes,
-        kernel_initializer=kernel,
-        bias_initializer=bias,
-        dtype="float32",
-        name="logits",
-    )(x)
+    return dense(x, num_classes, init=init, name="logits", dtype="float32")
 
 
 def build_embedder(
@@ -100,10 +53,10 @@ def build_embedder(
 
     Args:
         backbone: from `create_backbone`.
-        dim: D, width of the neck's dense part; None when the neck has none.
-        pooling: one of `POOLINGS`.
-        neck: parts of `NECK_PARTS`, in order; empty for the pooled features themselves.
-        dropout: rate of the neck's dropout part, in [0, 1).
+        dim: D, width of the neck's plain "dense" part; None when it has none.
+        pooling: one of `landmarks_tf.models.pooling.POOLINGS`.
+        neck: parts in order, as `apply_neck` takes them; empty for the pooled features themselves.
+        dropout: rate of the neck's plain "dropout" part, in [0, 1).
 
     Returns:
         (B, S, S, 3) pixels 0..255 -> (B, D) rows of length 1, float32.
@@ -111,7 +64,8 @@ def build_embedder(
     Raises:
         ValueError: an unknown pooling or part of a neck, or a width that does not fit the neck.
     """
-    x = apply_neck(pool(backbone.model.output, pooling), neck, dim, dropout)
+    x = pool(backbone.model.output, pooling)
+    x = apply_neck(x, neck, dim=dim, dropout=dropout, init=backbone.dense_init)
     unit = L2Normalization(name="embedding")(x)
     return keras.Model(backbone.model.input, unit, name="embedder")
 
@@ -129,19 +83,21 @@ def build_landmark_model(
     """Add the head that trains an embedder.
 
     The softmax head reads the neck's output before normalisation, through dropout, as S2 has it;
-    the cosine head reads the unit rows.
+    the cosine head reads the unit rows; the reconstruction head is S1's U-Net decoder, which reads
+    the backbone's maps and knows no classes.
 
     Args:
         embedder: from `build_embedder` over the same `backbone`.
         backbone: what the auxiliary head taps.
-        num_classes: N, at least 2.
+        num_classes: N, at least 2; the reconstruction head has no use for it.
         head: one of `HEADS`.
         head_dropout: rate before the softmax head's dense layer, in [0, 1).
         subcenters: K of the cosine head.
         auxiliary: add InceptionV3's auxiliary classifier (needs 299 px).
 
     Raises:
-        ValueError: unknown head, fewer than 2 classes, or a backbone without an auxiliary tap.
+        ValueError: unknown head, fewer than 2 classes, a backbone without an auxiliary tap, or one
+            whose maps no decoder is known for.
     """
     if num_classes < 2:
         raise ValueError(
@@ -150,9 +106,11 @@ def build_landmark_model(
         )
     if head == "softmax":
         features = embedder.get_layer("embedding").input
-        main = _softmax_head(features, num_classes, head_dropout, backbone.head_kernel_stddev)
+        main = _softmax_head(features, num_classes, head_dropout, backbone.dense_init)
     elif head == "cosine":
         main = CosineClassifier(num_classes, subcenters, name="cosines")(embedder.output)
+    elif head == "reconstruction":
+        main = reconstruct(backbone.model, backbone.skips)
     else:
         raise ValueError(f"Expected a head among {', '.join(HEADS)}. Received: {head!r}.")
     outputs = main

@@ -8,65 +8,30 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from landmarks_tf.models.torch_files import read_state_dict
+from landmarks_tf.models.torch_weights import assign_state_dict
 
-def check_weights(weights: str | None) -> str | None:
-    """Return what `keras.applications` takes: None, "imagenet", or a path that exists.
-
-    Raises:
-        ValueError: a path without a file behind it.
-    """
-    if weights is None or weights == "imagenet":
-        return weights
-    path = Path(weights).expanduser()
-    if not path.is_file():
-        raise ValueError(
-            f"There is no weights file at {str(weights)!r}. Expected None (random), 'imagenet' "
-            f"(downloaded by Keras), or the path of a .h5, .weights.h5 or .keras file."
-        )
-    return str(path)
+_TORCH_SUFFIXES = (".pth", ".pt", ".bin", ".safetensors")
 
 
-def load_or_explain(build, name: str, weights: str | None):
-    """Call `build(weights)`; turn a failed download or a file that does not fit into advice.
-
-    Args:
-        build: function of the checked weights that returns a model.
-        name: the network's name, for the message.
-        weights: None, "imagenet" or a path.
+def load_weights(model: keras.Model, name: str, weights: str | None) -> None:
+    """Fill a backbone's model from a file.
 
     Raises:
-        ValueError: the file does not hold this network's weights, whole and finite.
+        ValueError: the file is missing, or does not hold this network's weights, whole and finite.
         OSError: the download failed.
     """
-    checked = check_weights(weights)
-    if checked is None:
-        return build(None)
-    try:
+    if weights is None:
+        return
+    path = Path(weights).expanduser()
+    if not path.is_file():
+        raise ValueError(f"There is no weights file at {str(weights)!r}.")
+    if path.suffix in _TORCH_SUFFIXES:
+        assign_state_dict(model, read_state_dict(path))
+    else:
         with warnings.catch_warnings():
-            # Keras only warns when a file leaves layers at their random values.
             warnings.filterwarnings("error", message=".*retain their freshly-initialized weights")
-            model = build(checked)
-    except Exception as error:
-        if checked == "imagenet":
-            raise OSError(
-                f"The ImageNet weights of {name} could not be downloaded ({_first_line(error)}). "
-                f"Connect to the network, or give weights the path of a local file, or none to "
-                f"train from scratch."
-            ) from error
-        raise ValueError(_does_not_fit(checked, name, _first_line(error))) from error
+            model.load_weights(path)
     for variable in model.weights:
         if not np.isfinite(keras.ops.convert_to_numpy(variable)).all():
-            raise ValueError(_does_not_fit(checked, name, f"{variable.path} is not finite"))
-    return model
-
-
-def _does_not_fit(path: str, name: str, reason: str) -> str:
-    return (
-        f"{path} does not hold the weights of {name} without its classifier: {reason}. Expected a "
-        f"file that keras.applications.{name}(include_top=False) wrote."
-    )
-
-
-def _first_line(error: Exception) -> str:
-    """Keras appends a list of every layer; the first line says what is wrong."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".:")
+            raise ValueError(f"{path}: {variable.path} is not finite")

@@ -1,0 +1,208 @@
+"""Build a PyTorch network with random weights and write down what it computes.
+
+    python torch_twin.py NAME FOLDER [--size 64] [--batch 4]
+
+Runs in the environment of torch_requirements.txt, without network. Writes into FOLDER:
+
+- state.pth: the state dict, as `torch.save` writes it;
+- values.npz: `pixels` (B, S, S, 3) float32; `inference` and `training`, the last feature map
+  (B, h, w, C), the second with the batch's statistics and without dropout; `logits` (B, N) in
+  inference and, of an auxiliary head, `training_auxiliary` (B, N) in training mode; and after one step in training mode each moving statistic, `after:NAME`. All in
+  float64, so that rounding is no part of a comparison, but for `inference32` and `training32`,
+  which are PyTorch's own float32.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+from pathlib import Path
+
+import numpy as np
+import torch
+
+# torchvision describes two compiled operators at import; beside a CPU build of torch its compiled
+# part does not load, and neither is used here.
+try:
+    import torchvision
+except RuntimeError:
+    operators = torch.library.Library("torchvision", "DEF")
+    for operator in ("nms", "qnms"):
+        operators.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    import torchvision
+
+import timm
+
+
+def resnet50_v1():
+    """torchvision's ResNet50 with the stride moved to the first 1x1, as the paper has it."""
+    model = torchvision.models.resnet50()
+    for stage in (model.layer2, model.layer3, model.layer4):
+        stage[0].conv1.stride, stage[0].conv2.stride = (2, 2), (1, 1)
+    return model
+
+
+def vgg16():
+    """torchvision's VGG16, its dense layers of 4096 cut to 16: half a gigabyte that nobody reads."""
+    model = torchvision.models.vgg16(init_weights=False)
+    linear, relu, dropout = torch.nn.Linear, torch.nn.ReLU(), torch.nn.Dropout()
+    model.classifier = torch.nn.Sequential(
+        linear(25088, 16), relu, dropout, linear(16, 16), relu, dropout, linear(16, 10)
+    )
+    return model
+
+
+def inception_v3(**options):
+    """torchvision's InceptionV3, whose auxiliary head needs pictures of 299 px."""
+    return torchvision.models.inception_v3(
+        transform_input=False, init_weights=False, **{"aux_logits": False} | options
+    )
+
+
+class Branches(torch.nn.Module):
+    """A reduction block of three branches: named convolutions, two 3x3, a pool."""
+
+    def __init__(self, plain: torch.nn.Module, **first: torch.nn.Module):
+        super().__init__()
+        self.first = list(first)
+        for name, convolution in first.items():
+            self.add_module(name, convolution)
+        self.branch3x3dbl_1 = plain.branch3x3dbl_1
+        self.branch3x3dbl_2 = plain.branch3x3dbl_2
+        self.branch3x3dbl_3 = plain.branch3x3dbl_3
+
+    def forward(self, x):
+        thin = x
+        for name in self.first:
+            thin = getattr(self, name)(thin)
+        double = self.branch3x3dbl_3(self.branch3x3dbl_2(self.branch3x3dbl_1(x)))
+        return torch.cat([thin, double, torch.nn.functional.max_pool2d(x, 3, 2)], 1)
+
+
+def inception(reduction: str, drops_6d: bool):
+    """A member of S2's family: InceptionV3 with another reduction block, or one block fewer."""
+    unit = torchvision.models.inception.BasicConv2d
+    model = inception_v3()
+    if reduction == "factorised":
+        first = {
+            "branch1x3": unit(288, 288, kernel_size=(1, 3), padding=(0, 1)),
+            "branch3x1": unit(288, 384, kernel_size=(3, 1), padding=(1, 0)),
+            "branch3x3": unit(384, 384, kernel_size=3, stride=2),
+        }
+        model.Mixed_6a = Branches(model.Mixed_6a, **first)
+    elif reduction == "figure7":
+        first = {
+            "branch1x1": unit(288, 288, kernel_size=1),
+            "branch1x3": unit(288, 288, kernel_size=(1, 3), stride=(1, 2)),
+            "branch3x1": unit(288, 384, kernel_size=(3, 1), stride=(2, 1)),
+        }
+        model.Mixed_6a = Branches(model.Mixed_6a, **first)
+    if drops_6d:
+        model.Mixed_6d = torch.nn.Identity()
+    return model
+
+
+NETWORKS = {
+    "inception_v3": inception_v3,
+    "inception_v3_with_heads": lambda: inception_v3(aux_logits=True),
+    "inception_v100": lambda: inception("factorised", False),
+    "inception_v100_figure7": lambda: inception("figure7", False),
+    "inception_v200": lambda: inception("factorised", True),
+    "inception_v200_figure6": lambda: inception("plain", True),
+    "resnet50": torchvision.models.resnet50,
+    "resnet50_v1": resnet50_v1,
+    "resnet101": torchvision.models.resnet101,
+    "se_resnext101": lambda: timm.create_model("seresnext101_32x4d"),
+    "vgg16": vgg16,
+    # Keras' momentum 0.99, which efficientnet_pytorch has; timm's own default is PyTorch's.
+    "efficientnet_b0": lambda: timm.create_model("tf_efficientnet_b0", bn_momentum=0.01),
+    "efficientnet_b0_torchvision": lambda: torchvision.models.efficientnet_b0(
+        stochastic_depth_prob=0.0
+    ),
+}
+
+
+def randomise(model: torch.nn.Module) -> None:
+    """Give norms statistics and scales that are nobody's default."""
+    generator = torch.Generator().manual_seed(0)
+
+    def noise(like):
+        return 0.1 * torch.randn(like.shape, generator=generator)
+
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.weight.data = 1 + noise(module.weight)
+            module.bias.data = noise(module.bias)
+            module.running_mean = noise(module.running_mean)
+            module.running_var = torch.exp(noise(module.running_var))
+
+
+def last_map(model: torch.nn.Module, pixels: torch.Tensor):
+    """(last feature map, outputs): the input of the first pooling over the whole map, the logits.
+
+    Outputs are one array, or two where the network has an auxiliary head.
+    """
+    seen = []
+    pool = getattr(model, "avgpool", None) or model.global_pool
+    handle = pool.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach()))
+    outputs = model(pixels)
+    handle.remove()
+    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+    return seen[0].permute(0, 2, 3, 1).numpy(), [output.detach().numpy() for output in outputs]
+
+
+def without_dropout(model: torch.nn.Module) -> None:
+    """Training mode with nothing random in it."""
+    model.train()
+    for module in model.modules():
+        if "drop" in type(module).__name__.lower():
+            module.eval()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("name", choices=NETWORKS)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--size", type=int, default=64)
+    parser.add_argument("--batch", type=int, default=4)
+    given = parser.parse_args()
+
+    torch.manual_seed(0)
+    model = NETWORKS[given.name]()
+    randomise(model)
+    given.folder.mkdir(parents=True, exist_ok=True)
+    torch.save(model.state_dict(), given.folder / "state.pth")
+
+    model.eval()
+    pixels = np.random.default_rng(0).standard_normal((given.batch, given.size, given.size, 3))
+    pixels = pixels.astype(np.float32)
+    nchw = torch.from_numpy(pixels.transpose(0, 3, 1, 2))
+    with torch.no_grad():
+        twin32 = copy.deepcopy(model)
+        inference32, _ = last_map(twin32, nchw)
+        without_dropout(twin32)
+        training32, _ = last_map(twin32, nchw)
+        model.double()
+        inference, (logits, *_) = last_map(model, nchw.double())
+        without_dropout(model)
+        training, (_, *auxiliary) = last_map(model, nchw.double())
+    after = {
+        f"after:{name}": value.numpy()
+        for name, value in model.state_dict().items()
+        if name.endswith(("running_mean", "running_var"))
+    }
+    np.savez(
+        given.folder / "values.npz",
+        pixels=pixels,
+        inference=inference,
+        training=training,
+        inference32=inference32,
+        training32=training32,
+        logits=logits,
+        **({"training_auxiliary": auxiliary[0]} if auxiliary else {}),
+        **after,
+    )
+
+
+if __name__ == "__main__":
+    main()
