@@ -3,19 +3,27 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# PyTorch's own networks, which the tests marked `peers` compare ours with.
+TORCH := .venv-torch/.installed
+PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-fast lint format clean
+.PHONY: demo test test-alone test-fast peers lint format clean
 
 demo: $(INSTALLED)
 	$(BIN)/python -m experiments.run --exp inception_v200
 
-test: $(INSTALLED)
+test: $(INSTALLED) $(TORCH) test-alone
+
+# The suite without building the peers' environment: what compares with PyTorch is skipped.
+test-alone: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 test-fast: $(INSTALLED)
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow"
+
+peers: $(TORCH)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -27,9 +35,14 @@ format: $(INSTALLED)
 $(INSTALLED): requirements.txt setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else "error: Python 3.11, 3.12 or 3.13 is needed, this is %d.%d. Name one: make PYTHON=python3.12 ..." % v)'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	$(BIN)/python $(PIP) -r requirements.txt
+	$(BIN)/python $(PIP) --no-deps -e .
+	@touch $@
+
+$(TORCH): tests/peers/torch_requirements.txt
+	$(PYTHON) -m venv .venv-torch
+	.venv-torch/bin/python $(PIP) -r $<
 	@touch $@
 
 clean:
-	rm -rf $(VENV) *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-torch *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
-from experiments import inception, transfer
+from experiments import (
+    competition,
+    frozen_baseline,
+    global_descriptors,
+    inception,
+    recognition,
+    transfer,
+)
 from experiments.config import Experiment, UnknownSettingError
 
-_FAMILIES = (inception, transfer)
+_FAMILIES = (inception, recognition, global_descriptors, competition, frozen_baseline, transfer)
 
 EXPERIMENTS: dict[str, Experiment] = {
     recipe.name: recipe for family in _FAMILIES for recipe in family.RECIPES

@@ -84,7 +84,7 @@ def test_traced_once_for_all_shapes(policy, mode):
     assert traces == [policy]
 
 
-@pytest.mark.parametrize("policy", ["s1", "s2", "flip_jitter"])
+@pytest.mark.parametrize("policy", ["s1", "s2", "s4", "flip_jitter"])
 def test_the_black_bars_stay_black(policy):
     """A 2:1 picture: crops change its shape, but the bars around what is left are never touched."""
     white = np.full((20, 40, 3), 220, np.uint8)
@@ -94,7 +94,7 @@ def test_the_black_bars_stay_black(policy):
         assert pictures[:, 18:].max() == 0
     corners = pictures[:, [0, 0, -1, -1], [0, -1, 0, -1]]
     assert corners.max() == 0
-    assert pictures[:, 12, 12].min() >= (0 if policy == "s2" else 1)
+    assert pictures[:, 12, 12].min() >= (0 if policy in ("s2", "s4") else 1)
 
 
 def test_s1_shifts_value_by_minus_60_to_61_and_adds_noise_to_half():
@@ -110,6 +110,18 @@ def test_s1_shifts_value_by_minus_60_to_61_and_adds_noise_to_half():
     # One draw for a picture's noise and another for its shift: they must not go together.
     residual = spread[:, 0] - spread.mean(axis=1)
     assert abs(np.corrcoef(residual, spread.mean(axis=1))[0, 1]) < 0.08
+
+
+def test_s4_moves_and_dims_every_picture_and_mirrors_none():
+    left_bright = np.zeros((16, 16, 3), np.uint8)
+    left_bright[4:12, 2:6] = 200
+    pictures = many(left_bright, 300, "s4", image_size=16)
+    assert len(np.unique(pictures.reshape(300, -1), axis=0)) == 300
+    peaks = pictures.max(axis=(1, 2, 3))
+    assert 155 <= np.quantile(peaks, 0.05) and peaks.max() <= 240  # 200 times 0.8 to 1.2
+    # The bright bar stays left of the middle unless shifted: mirrored pictures would be half.
+    centre = (pictures[..., 0] * np.arange(16)).sum((1, 2)) / pictures[..., 0].sum((1, 2))
+    assert (centre < 7.5).mean() > 0.9
 
 
 @pytest.mark.parametrize("policy", ["s1", "flip_jitter"])

@@ -6,7 +6,6 @@ import keras
 
 from experiments.config import Experiment
 from landmarks_tf.models import (
-    LandmarkModel,
     build_embedder,
     build_landmark_model,
     create_backbone,

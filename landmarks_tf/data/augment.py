@@ -4,7 +4,7 @@ A policy has up to two stages, put where its source puts them: a crop of the who
 it is resized, and a retouch of the resized picture before the letterbox' black bars are added, so
 the bars stay black. A resumed run sees the pictures that the undisturbed one would have seen,
 whatever the parallelism. (S1: Wang et al., GE2E and ArcFace retrieval; S2: Samala and Jiang,
-Inception recognition.)
+Inception recognition; S4: Patel et al., recognition by triplets.)
 
 ===========  ====================================================================================
 none         the picture as evaluation and export see it
@@ -15,6 +15,7 @@ s1           flip; shift of HSV value by -60..+61 in 4 of 5 pictures; Gaussian n
              every other one
 s2           flip, then exactly one of torchvision's RandomResizedCrop, ColorJitter(0.2, 0.2, 0.2,
              0.2), RandomAffine(15, (0.2, 0.2), (0.8, 1.2), 15), each on the resized picture
+s4           that affine change and brightness together on every picture, no flip; magnitudes ours
 ===========  ====================================================================================
 """
 
@@ -230,11 +231,25 @@ def _torchvision_affine(image: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
     )
 
 
+# s4 -----------------------------------------------------------------------------------------------
+
+
+def _s4(image: tf.Tensor, draws: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Shifts, zoom, rotation, shear and brightness together; no flip (reproduction.md, 3.2).
+
+    The source names the changes and no magnitude: those of `_torchvision_affine`, and 0.8 to 1.2
+    for brightness, are ours.
+    """
+    image = _torchvision_affine(image, draws)
+    return transforms.brightness(image, _between(draws[_JITTER][0], 0.8, 1.2))
+
+
 _POLICIES = {
     "none": Stages(),
     "flip": Stages(retouch=lambda image, draws, seed: _flip(image, draws)),
     "flip_jitter": Stages(crop=_loose_crop, retouch=_flip_and_mild_jitter),
     "s1": Stages(retouch=_s1),
     "s2": Stages(retouch=_s2),
+    "s4": Stages(retouch=_s4),
 }
 POLICIES = tuple(_POLICIES)

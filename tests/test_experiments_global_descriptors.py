@@ -1,0 +1,67 @@
+"""S1's recipes against reproduction.md section 2."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from experiments import show
+from experiments.config import at_demo_size
+from experiments.registry import get_experiment
+from experiments.stages import networks
+
+NAMES = ("resnet101_arcface", "resnet101_classification", "resnet101_unet")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_all_of_s1s_systems_share(name):
+    """Sections 2.6 and 2.7."""
+    recipe = get_experiment(name)
+    data, train = recipe.data, recipe.train
+    assert (data.sampling, data.classes_per_batch, data.images_per_class) == (
+        "class_balanced",
+        48,
+        5,
+    )
+    assert (data.batch_size, data.image_size, data.resize, data.augment) == (
+        240,
+        224,
+        "letterbox",
+        "s1",
+    )
+    assert (train.optimizer, train.learning_rate, train.schedule) == ("sgd", 0.01, "halving")
+    assert (train.halve_every, train.steps, train.weight_decay) == (25_000, 35_000, 0.0)
+    assert (train.clip_global_norm, train.checkpoint_every) == (None, 250)
+    assert recipe.model.backbone == "resnet101"
+
+
+def test_arcface_is_the_sources():
+    recipe = get_experiment("resnet101_arcface")
+    assert (recipe.loss.name, recipe.loss.margin, recipe.loss.scale) == ("arcface", 0.35, 30.0)
+    assert recipe.model.neck == ("dropout", "dense", "batch_norm")
+    assert (recipe.model.embedding_dim, recipe.model.dropout) == (512, 0.5)
+    assert {p.value for p in recipe.published} == {0.214198, 0.233212}
+
+
+@pytest.mark.parametrize(
+    ("name", "learned"),
+    [
+        ("resnet101_arcface", 85_182_528),
+        ("resnet101_classification", 209_110_497),
+        ("resnet101_unet", 59_894_531),
+    ],
+)
+def test_show_prints_the_published_counts(name, learned):
+    shown = json.loads(show.recipe(get_experiment(name), "full", as_json=True))
+    assert shown["params"]["classes"] == 81_313
+    assert shown["params"]["trainable"] == learned
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_losses_fit_the_heads_at_both_sizes(name):
+    for recipe in (get_experiment(name), at_demo_size(get_experiment(name))):
+        networks.losses_of(recipe)
+        assert (
+            recipe.data.classes_per_batch * recipe.data.images_per_class == recipe.data.batch_size
+        )
