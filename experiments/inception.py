@@ -103,6 +103,11 @@ RECIPES = (
         ),
     ),
     _variant(
+        "inception_v100_figure7",
+        "InceptionV100 with the module that S2's Figure 7 draws (widths and strides are ours)",
+        (),
+    ),
+    _variant(
         "inception_v200_figure6",
         "InceptionV200 as S2's Figure 6 draws it: the plain reduction block",
         (),

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
+import json
 
-from experiments.config import at_demo_size
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from experiments import show
+from experiments.config import at_demo_size, with_setting
 from experiments.registry import get_experiment
+from experiments.stages import networks, train
+from landmarks_tf.training.fit import compile_model
+from tests import contracts
 
 
 def test_inception_v200_is_the_source_s_recipe():
@@ -33,7 +41,10 @@ def test_inception_v200_is_the_source_s_recipe():
     }
 
 
-@pytest.mark.parametrize("name", ["inception_v3", "inception_v100", "inception_v200_figure6"])
+VARIANTS = ["inception_v3", "inception_v100", "inception_v100_figure7", "inception_v200_figure6"]
+
+
+@pytest.mark.parametrize("name", VARIANTS)
 def test_inception_variants_differ_from_v200_in_the_network_alone(name):
     v200, variant = get_experiment("inception_v200"), get_experiment(name)
     assert (variant.data, variant.train, variant.loss) == (v200.data, v200.train, v200.loss)
@@ -49,3 +60,42 @@ def test_demo_size_keeps_network_loss_optimizer_and_split():
     assert (demo.train.weight_decay, demo.train.schedule) == (1e-4, "cosine")
     assert demo.data.split_seed == 300
     assert demo.data.image_size >= 75
+
+
+def with_auxiliary(weight: float):
+    return with_setting(get_experiment("inception_v200"), f"model.auxiliary_weight={weight}")
+
+
+def test_auxiliary_weight_is_shown_and_counted():
+    """reproduction.md table 1.5 at 890 classes: with the head, and without it."""
+    shown = json.loads(show.recipe(with_auxiliary(0.4), "full", as_json=True))
+    assert shown["model"]["auxiliary_weight"] == 0.4
+    assert shown["params"]["trainable"] == 26_074_004
+    assert shown["params"]["by_block"]["aux"] == 3_242_106
+
+
+@pytest.mark.slow
+@contracts.IGNORE_ARRAY_COPY
+def test_one_step_with_the_auxiliary_head(monkeypatch):
+    """Batches, network and losses of a recipe as a run puts them together."""
+    recipe = with_auxiliary(0.4)
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 299, 299, 3), dtype=np.uint8)
+    batches = tf.data.Dataset.from_tensors((pictures, np.array([2, 0], np.int32)))
+    monkeypatch.setattr("landmarks_tf.data.dataset.make_dataset", lambda *_, **__: batches)
+    (batch,) = train._training_data(recipe, None, None, 0, 1)
+
+    trainer = networks.build_network(recipe, 3).trainer
+    loss, metrics, loss_weights = networks.losses_of(recipe)
+    compile_model(trainer, loss=loss, optimizer="sgd", metrics=metrics, loss_weights=loss_weights)
+    before = np.array(trainer.get_layer("aux_1x1_conv").kernel)
+    logs = trainer.train_on_batch(*batch, return_dict=True)
+    assert logs["auxiliary_loss"] > 0.1
+    whole = logs["main_loss"] + 0.4 * logs["auxiliary_loss"]
+    assert logs["loss"] == pytest.approx(whole, rel=1e-5)
+    assert not np.array_equal(before, trainer.get_layer("aux_1x1_conv").kernel)
+
+
+def test_weight_0_leaves_the_auxiliary_head_out():
+    trainer = networks.build_network(with_auxiliary(0), 3).trainer
+    assert trainer.output.shape == (None, 3)
+    assert not [layer.name for layer in trainer.layers if layer.name.startswith("aux")]

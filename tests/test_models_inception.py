@@ -286,6 +286,7 @@ def test_modules_are_torchvisions(layer, module):
 
 
 @pytest.mark.peers
+@pytest.mark.slow
 @pytest.mark.parametrize("name", INCEPTIONS)
 def test_a_small_picture_as_torchvision_sees_it(name):
     check_twin(name, size=107, module_of=torchvision_module)
@@ -293,9 +294,14 @@ def test_a_small_picture_as_torchvision_sees_it(name):
 
 @pytest.mark.peers
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["inception_v3", "inception_v200"])
-def test_a_picture_of_299_px_as_torchvision_sees_it(name):
-    check_twin(name, size=299, batch=2, module_of=torchvision_module)
+def test_a_picture_of_299_px_as_torchvision_sees_it():
+    check_twin(
+        "inception_v3",
+        torch_name="inception_v3_with_heads",
+        size=299,
+        batch=2,
+        module_of=torchvision_module,
+    )
 
 
 @pytest.mark.peers

@@ -99,6 +99,36 @@ def test_v3_is_keras_applications_own_with_a_scale_in_every_norm():
     assert (*counts, gammas) == (21_785_568, 21_768_352, 17_216)
 
 
+def test_blocks_of_networks_named_as_pytorchs_are():
+    """By hand: a dense layer of 1 input and n units learns 2 n numbers."""
+    widths = {
+        "conv_stem": 1,
+        "conv1": 2,
+        "conv1.3": 3,
+        "layer1.0.conv1": 4,
+        "layer1.1.downsample.0": 5,
+        "blocks.0.0.conv_dw": 6,
+        "blocks.0.1.se.conv_reduce": 7,
+        "blocks.1.0.conv_dw": 8,
+        "features.10": 9,
+        "conv_head": 10,
+        "logits": 11,
+    }
+    entrance = keras.Input((1,))
+    branches = [keras.layers.Dense(width, name=name)(entrance) for name, width in widths.items()]
+    model = keras.Model(entrance, branches)
+    assert count_parameters(model)["by_block"] == {
+        "conv_stem": 2,
+        "conv1": 10,
+        "layer1": 18,
+        "blocks.0": 26,
+        "blocks.1": 16,
+        "features.10": 18,
+        "conv_head": 20,
+        "logits": 22,
+    }
+
+
 def test_blocks_add_up_and_frozen_layers_do_not_count():
     counts = count_parameters(build_embedder(inception("inception_v200")))
     assert sum(counts["by_block"].values()) == counts["trainable"]

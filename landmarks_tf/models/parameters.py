@@ -19,7 +19,8 @@ def count_parameters(model: keras.Model) -> dict:
 
     Returns:
         {"trainable": int, "total": int, "by_block": {block: trainable int}}. A block is the part
-        of a layer's name that it shares with its neighbours: `mixed_6a_1x3_conv` -> `mixed_6a`.
+        of a layer's name that it shares with its neighbours: `mixed_6a_1x3_conv` -> `mixed_6a`,
+        `layer1.0.conv2` -> `layer1`, `blocks.3.1.conv_pw` -> `blocks.3`.
     """
     by_block: dict[str, int] = {}
     for layer in _leaf_layers(model):
@@ -43,5 +44,9 @@ def _leaf_layers(model: keras.Model):
 
 
 def _block_of(name: str) -> str:
+    if "." in name:
+        first, second = name.split(".")[:2]
+        numbered = second.isdigit() and not first[-1].isdigit()
+        return f"{first}.{second}" if numbered else first
     parts = name.split("_")
-    return "_".join(parts[:2]) if parts[0] in ("mixed", "block") else parts[0]
+    return "_".join(parts[:2]) if parts[0] in ("mixed", "block", "conv") else parts[0]

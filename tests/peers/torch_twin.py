@@ -7,9 +7,9 @@ Runs in the environment of torch_requirements.txt, without network. Writes into 
 - state.pth: the state dict, as `torch.save` writes it;
 - values.npz: `pixels` (B, S, S, 3) float32; `inference` and `training`, the last feature map
   (B, h, w, C), the second with the batch's statistics and without dropout; `logits` (B, N) in
-  inference and, of an auxiliary head, `training_auxiliary` (B, N) in training mode; and after one step in training mode each moving statistic, `after:NAME`. All in
-  float64, so that rounding is no part of a comparison, but for `inference32` and `training32`,
-  which are PyTorch's own float32.
+  inference and, of an auxiliary head, `training_auxiliary` (B, N) in training mode; and after one
+  step in training mode each moving statistic, `after:NAME`. All in float64, so that rounding is no
+  part of a comparison, but for `inference32` and `training32`, which are PyTorch's own float32.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ except RuntimeError:
     import torchvision
 
 import timm
+from timm.models.res2net import Bottle2neck
+from timm.models.resnet import ResNet
 
 
 def resnet50_v1():
@@ -42,8 +44,25 @@ def resnet50_v1():
     return model
 
 
+def res2net_vd(blocks: list[int]):
+    """timm's Res2Net with the two things that PaddleClas has otherwise (models/res2net.py)."""
+    model = ResNet(
+        block=Bottle2neck,
+        layers=blocks,
+        base_width=26,
+        stem_width=32,
+        stem_type="deep",
+        avg_down=True,
+        block_args={"scale": 4},
+    )
+    model.layer1[0].is_first, model.layer1[0].pool = False, None
+    for stage in (model.layer2, model.layer3, model.layer4):
+        stage[0].pool.count_include_pad = False
+    return model
+
+
 def vgg16():
-    """torchvision's VGG16, its dense layers of 4096 cut to 16: half a gigabyte that nobody reads."""
+    """torchvision's VGG16, its dense layers of 4096 cut to 16: nobody reads them here."""
     model = torchvision.models.vgg16(init_weights=False)
     linear, relu, dropout = torch.nn.Linear, torch.nn.ReLU(), torch.nn.Dropout()
     model.classifier = torch.nn.Sequential(
@@ -79,10 +98,10 @@ class Branches(torch.nn.Module):
         return torch.cat([thin, double, torch.nn.functional.max_pool2d(x, 3, 2)], 1)
 
 
-def inception(reduction: str, drops_6d: bool):
+def inception(reduction: str, drops_6d: bool, **options):
     """A member of S2's family: InceptionV3 with another reduction block, or one block fewer."""
     unit = torchvision.models.inception.BasicConv2d
-    model = inception_v3()
+    model = inception_v3(**options)
     if reduction == "factorised":
         first = {
             "branch1x3": unit(288, 288, kernel_size=(1, 3), padding=(0, 1)),
@@ -99,12 +118,17 @@ def inception(reduction: str, drops_6d: bool):
         model.Mixed_6a = Branches(model.Mixed_6a, **first)
     if drops_6d:
         model.Mixed_6d = torch.nn.Identity()
+    # PyTorch's default kernels shrink a signal that no batch statistic scales up again: after
+    # forty of them every picture would give the same map, and inference would compare nothing.
+    for module in model.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            torch.nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
     return model
 
 
 NETWORKS = {
-    "inception_v3": inception_v3,
-    "inception_v3_with_heads": lambda: inception_v3(aux_logits=True),
+    "inception_v3": lambda: inception("plain", False),
+    "inception_v3_with_heads": lambda: inception("plain", False, aux_logits=True),
     "inception_v100": lambda: inception("factorised", False),
     "inception_v100_figure7": lambda: inception("figure7", False),
     "inception_v200": lambda: inception("factorised", True),
@@ -119,6 +143,10 @@ NETWORKS = {
     "efficientnet_b0_torchvision": lambda: torchvision.models.efficientnet_b0(
         stochastic_depth_prob=0.0
     ),
+    "resnest269": lambda: timm.create_model("resnest269e"),
+    "resnest14": lambda: timm.create_model("resnest14d"),
+    "res2net200_vd": lambda: res2net_vd([3, 12, 48, 3]),
+    "res2net_vd_small": lambda: res2net_vd([1, 2, 1, 1]),
 }
 
 
