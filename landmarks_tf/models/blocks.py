@@ -14,6 +14,8 @@ from __future__ import annotations
 import keras
 from keras import layers
 
+from landmarks_tf.layers import GroupedConv2D
+
 Pair = int | tuple[int, int]
 
 
@@ -102,7 +104,8 @@ def convolution(
     fan_in = kernel[0] * kernel[1] * x.shape[-1] // groups
     if not keeps_size and any(padding):
         x = layers.ZeroPadding2D(padding, name=f"{name}.pad")(x)
-    return layers.Conv2D(
+    make = layers.Conv2D if groups == 1 else GroupedConv2D
+    return make(
         filters,
         kernel,
         strides=stride,
