@@ -149,6 +149,66 @@ def check_gradients_of_model(model: keras.Model, images: np.ndarray) -> None:
     _check_gradients(lambda: model(images, training=True), model.trainable_weights)
 
 
+def check_step_of_model(model: keras.Model, images: np.ndarray) -> None:
+    """One step of training moves every trained weight, and nothing of a frozen layer.
+
+    Args:
+        model: pixels -> (B, D) rows; compiled anew here.
+        images: (B, S, S, 3).
+    """
+    before = {weight.path: np.array(weight) for weight in model.weights}
+    targets = np.random.default_rng(0).normal(size=(len(images), model.output.shape[-1]))
+    # Adam: its first step is as long for a small gradient as for a large one. Eagerly: tracing a
+    # hundred layers' gradients costs twenty times the step.
+    model.compile(keras.optimizers.Adam(1e-3), "mse", run_eagerly=True)
+    assert np.isfinite(model.train_on_batch(images, targets.astype(np.float32)))
+    moved = {w.path for w in model.weights if not np.array_equal(before[w.path], np.array(w))}
+    still = [w.path for w in model.trainable_weights if w.path not in moved]
+    assert not still, f"a step leaves {still} as they are"
+    frozen = {w.path for layer in model.layers if not layer.trainable for w in layer.weights}
+    assert not moved & frozen, f"a step moves the frozen {sorted(moved & frozen)}"
+
+
+def check_half_precision(make: Callable[[], keras.Model], images: np.ndarray) -> None:
+    """Under the mixed policies a network gives nearly the same rows, in float32.
+
+    Its norms first take the statistics of `images`: with the initial ones a deep network's
+    activations fade below what float16 holds.
+
+    Args:
+        make: returns a new model, pixels -> (B, D) unit rows.
+        images: (B, S, S, 3), B at least 4.
+    """
+    model = make()
+    _settle_norms(model, images)
+    rows = np.asarray(model(images, training=False))
+    # Rows of float16 (11 bits) and bfloat16 (8 bits) after a hundred layers.
+    for policy, least in zip(MIXED_POLICIES, (0.97, 0.8), strict=True):
+        with global_policy(policy):
+            mixed = make()
+        mixed.set_weights(model.get_weights())
+        half = policy.removeprefix("mixed_")
+        assert any(layer.compute_dtype == half for layer in mixed.layers if layer.weights)
+        assert all(_dtype(weight) == "float32" for weight in mixed.weights)
+        outputs = mixed(images, training=False)
+        assert _dtype(outputs) == "float32", f"{_dtype(outputs)} under {policy}"
+        cosines = np.asarray(outputs) @ rows.T
+        own = np.diag(cosines)
+        assert own.min() > least, f"{policy} turns a row to cosine {own.min()}"
+        assert (own[:, None] >= cosines).all(), f"{policy} turns a row to another picture's"
+
+
+def _settle_norms(model: keras.Model, images: np.ndarray) -> None:
+    """Give batch norms the statistics of `images` as their moving ones."""
+    norms = [y for y in model.layers if isinstance(y, keras.layers.BatchNormalization)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+    model(images, training=True)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+
+
 def check_refusals(cases: dict[str, Callable[[], object]]) -> None:
     """Each call raises a ValueError whose text holds the key."""
     for message, call in cases.items():

@@ -5,8 +5,9 @@ S2 took it from the PyTorch package efficientnet_pytorch, which follows TensorFl
 fed; they are TensorFlow's at any side that is a multiple of 32, S2's 64 px among them. At other
 sides this network follows TensorFlow, as timm's `tf_efficientnet_b0` does.
 
-`keras.applications.EfficientNetB0` is the same trunk behind a `Rescaling` layer, which imports
-TensorFlow on every backend when it meets pixels: there is no such network on JAX alone.
+`keras.applications.EfficientNetB0` is the same trunk behind a `Rescaling` layer, which (in Keras
+3.15) imports TensorFlow on every backend as soon as it meets real pixels: on JAX alone that network
+can be built and not run.
 
 Layers are named as timm's modules are; `torchvision_module` and `lukemelas_module` (the author of
 efficientnet_pytorch) give the names that the two other programs have for them.
@@ -241,7 +242,7 @@ def lukemelas_module(layer_name: str) -> str:
 
 
 def _block_part(layer_name: str) -> tuple[int, int, tuple[str, str]] | None:
-    """"blocks.1.0.conv_dw" -> stage 1, block 0, the two other names of that part."""
+    """Stage, block and the two other names of a block's layer; None where it is none of ours."""
     found = re.fullmatch(r"blocks\.(\d+)\.(\d+)\.(.+)", layer_name)
     if found is None:
         return None
