@@ -6,13 +6,14 @@ deviation, channel order) is done inside the model, so no caller can feed the wr
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import partial
 
 import keras
 
+from landmarks_tf.models import efficientnet, inception
 from landmarks_tf.models.efficientnet import EFFICIENTNETS, efficientnet_features
 from landmarks_tf.models.feature_maps import FeatureMaps
 from landmarks_tf.models.inception import INCEPTIONS, MIN_IMAGE_SIZE, inception_features
@@ -22,7 +23,7 @@ from landmarks_tf.models.resnest import RESNESTS, resnest_features
 from landmarks_tf.models.resnet import RESNETS, resnet_features
 from landmarks_tf.models.resnet50_keras import resnet50_keras_features
 from landmarks_tf.models.vgg import vgg16_features
-from landmarks_tf.models.weights import load_weights
+from landmarks_tf.models.weights import find_weights, load_weights
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,12 @@ class BackboneEntry:
         features: (B, S, S, 3) preprocessed pixels -> the maps. It names each layer as the
             module of the source's program.
         min_image_size: in pixels.
-        preprocessing: what the source's weights expect: a key of `PREPROCESSINGS`.
+        preprocessing: what the source's program feeds it: a key of `PREPROCESSINGS`. Weights of
+            the table `PRETRAINED` have their own.
         dense_init: see `Backbone`.
         has_auxiliary_tap: whether `features` returns one.
+        torch_modules: PyTorch programs that name its modules otherwise: the program, and the
+            function from our layer's name to its module's.
     """
 
     features: Callable[[object], FeatureMaps]
@@ -64,6 +68,14 @@ class BackboneEntry:
     preprocessing: str = "imagenet"
     dense_init: str = "torch"
     has_auxiliary_tap: bool = False
+    torch_modules: Mapping[str, Callable[[str], str]] = field(default_factory=dict)
+
+
+# The programs whose names for an EfficientNet's modules are not timm's.
+_EFFICIENTNET_MODULES = {
+    "efficientnet_b0": {"lukemelas": efficientnet.lukemelas_module},
+    "efficientnet_b0_torchvision": {"torchvision": efficientnet.torchvision_module},
+}
 
 
 def _mobilenet_v2(x) -> FeatureMaps:
@@ -78,6 +90,7 @@ BACKBONES: dict[str, BackboneEntry] = {
             min_image_size=MIN_IMAGE_SIZE,
             dense_init="inception",
             has_auxiliary_tap=True,
+            torch_modules={"torchvision": inception.torchvision_module},
         )
         for name, config in INCEPTIONS.items()
     },
@@ -85,7 +98,9 @@ BACKBONES: dict[str, BackboneEntry] = {
     **{name: BackboneEntry(partial(resnest_features, config)) for name, config in RESNESTS.items()},
     **{name: BackboneEntry(partial(res2net_features, config)) for name, config in RES2NETS.items()},
     **{
-        name: BackboneEntry(partial(efficientnet_features, config))
+        name: BackboneEntry(
+            partial(efficientnet_features, config), torch_modules=_EFFICIENTNET_MODULES[name]
+        )
         for name, config in EFFICIENTNETS.items()
     },
     "vgg16": BackboneEntry(vgg16_features),
@@ -110,8 +125,11 @@ def create_backbone(
     Args:
         name: a key of `BACKBONES`.
         image_size: side of the square input in pixels.
-        weights: None (random), "imagenet" (downloaded by Keras) or the path of a weights file.
-        preprocessing: a key of `PREPROCESSINGS`; None for what the network's weights expect.
+        weights: None (random), "imagenet" (downloaded by Keras), a row of the table `PRETRAINED`
+            by name, or the path of a weights file (`landmarks_tf.models.weights.load_weights`).
+        preprocessing: a key of `PREPROCESSINGS`; None for what the weights expect where they are
+            in the table (a local file is recognised by its hash), and for what the source's
+            program feeds the network otherwise.
 
     Raises:
         ValueError: unknown name, an image too small for the network, or weights that do not fit.
@@ -123,11 +141,13 @@ def create_backbone(
             f"{name} needs images of at least {entry.min_image_size} px: there its last feature "
             f"map has shrunk to 1x1. Received: image_size={image_size}."
         )
+    found = find_weights(name, weights)
+    expected = found.row.preprocessing if found and found.row else entry.preprocessing
     pixels = keras.Input((image_size, image_size, 3), name="image")
-    prepare = find_preprocessing(preprocessing or entry.preprocessing).layer()
+    prepare = find_preprocessing(preprocessing or expected).layer()
     maps = entry.features(prepare(pixels))
     model = keras.Model(pixels, maps.last, name=name)
-    load_weights(model, name, weights)
+    load_weights(model, name, found, entry.torch_modules)
     return Backbone(name, model, maps.auxiliary, maps.skips, entry.dense_init)
 
 

@@ -1,27 +1,45 @@
-"""Put the numbers of a PyTorch state dict into a Keras network of ours.
+"""Find the numbers of a PyTorch state dict for each weight of a Keras network of ours.
 
 The layers of our networks are named as PyTorch's modules are, so an entry's layer is the one of its
-name. What differs is the layout: PyTorch keeps kernels as (out, in, height, width).
+name, or of the name that a function gives where two programs differ. The layout differs, too:
+PyTorch keeps kernels as (out, in, height, width).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import keras
 import numpy as np
 from keras import layers
 
-# Entries that belong to no layer of a backbone: classifiers, counters of batches.
-_LEFT_OUT = ("fc.", "classifier.", "head.", "last_linear.", "AuxLogits.")
+# Entries that belong to no layer of a backbone: classifiers, the auxiliary one, batch counters.
+CLASSIFIERS = ("fc.", "_fc.", "classifier.", "head.", "last_linear.", "AuxLogits.")
+_COUNTER = "num_batches_tracked"
+
+ModuleOf = Callable[[str], str]
+
+
+def same_name(layer_name: str) -> str:
+    """The PyTorch module of a layer that is named as the module."""
+    return layer_name
 
 
 def assign_state_dict(
-    model: keras.Model,
-    state: Mapping[str, np.ndarray],
-    module_of: Callable[[str], str] = lambda name: name,
+    model: keras.Model, state: Mapping[str, np.ndarray], module_of: ModuleOf = same_name
 ) -> None:
     """Assign every weight of `model` from a state dict; all of it fits, or nothing is assigned.
+
+    Args and errors as `match_state_dict`.
+    """
+    for weight, array in match_state_dict(model, state, module_of):
+        weight.assign(array)
+
+
+def match_state_dict(
+    model: keras.Model, state: Mapping[str, np.ndarray], module_of: ModuleOf = same_name
+) -> list[tuple[keras.Variable, np.ndarray]]:
+    """Each weight of `model` with its numbers in Keras' layout; nothing is assigned.
 
     Args:
         model: a backbone's model, or any model whose layers are named as PyTorch's modules.
@@ -34,38 +52,56 @@ def assign_state_dict(
     """
     taken, values = set(), []
     for layer in model.layers:
-        if not layer.weights:
-            continue
-        module = module_of(layer.name)
         for weight, (suffix, to_keras) in zip(layer.weights, _entries(layer), strict=True):
-            entry = f"{module}.{suffix}"
-            if entry not in state:
-                raise ValueError(f"layer {layer.name!r} needs the entry {entry!r}, which it lacks")
-            value = to_keras(np.asarray(state[entry]))
-            if value.shape != tuple(weight.shape):
-                raise ValueError(
-                    f"layer {layer.name!r} has {weight.name} of shape {tuple(weight.shape)}, the "
-                    f"entry {entry!r} gives {value.shape}"
-                )
+            entry = f"{module_of(layer.name)}.{suffix}"
+            values.append((weight, _fitting(layer, weight, entry, to_keras, state)))
             taken.add(entry)
-            values.append((weight, value))
-    foreign = [
-        entry
-        for entry in state
-        if entry not in taken
-        and not entry.startswith(_LEFT_OUT)
-        and not entry.endswith("num_batches_tracked")
-    ]
+    foreign = [entry for entry in state if entry not in taken and not _is_left_out(entry)]
     if foreign:
         raise ValueError(
-            f"it holds {len(foreign)} entries that no layer takes, the first is {foreign[0]!r}"
+            f"the file's entry {foreign[0]!r}, of shape {state[foreign[0]].shape}, has no layer in "
+            f"the network ({len(foreign)} entries have none)"
         )
-    for weight, value in values:
-        weight.assign(value)
+    return values
+
+
+def best_module_of(
+    model: keras.Model, state: Mapping[str, np.ndarray], candidates: Iterable[ModuleOf]
+) -> ModuleOf:
+    """Of several ways to name the layers, the first of those that find the most entries."""
+
+    def found(module_of: ModuleOf) -> int:
+        return sum(f"{module_of(y.name)}.weight" in state for y in model.layers if y.weights)
+
+    return max(candidates, key=found)
+
+
+def _fitting(layer, weight, entry: str, to_keras, state: Mapping[str, np.ndarray]) -> np.ndarray:
+    shape = tuple(weight.shape)
+    if entry not in state:
+        raise ValueError(
+            f"layer {layer.name!r} has a {weight.name} of shape {shape}, the file has no entry "
+            f"{entry!r}"
+        )
+    array = np.asarray(state[entry])
+    value = to_keras(array)
+    if value.shape != shape:
+        raise ValueError(
+            f"layer {layer.name!r} has a {weight.name} of shape {shape}, the file's entry "
+            f"{entry!r} is {array.shape}"
+            + (f" in PyTorch's order, {value.shape} in Keras'" if array.ndim > 1 else "")
+        )
+    return value
+
+
+def _is_left_out(entry: str) -> bool:
+    return entry.startswith(CLASSIFIERS) or entry.endswith(_COUNTER)
 
 
 def _entries(layer) -> list[tuple[str, Callable[[np.ndarray], np.ndarray]]]:
     """(suffix of the entry, to Keras' layout) for each weight of a layer, in Keras' order."""
+    if not layer.weights:
+        return []
     if isinstance(layer, layers.BatchNormalization):
         suffixes = ("weight", "bias", "running_mean", "running_var")
         return [(suffix, _as_is) for suffix in suffixes]
