@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import keras
 from keras import layers
 
-from landmarks_tf.layers.channel_split import ChannelSplit
+from landmarks_tf.layers import ChannelSplit
 from landmarks_tf.models.blocks import batch_norm, convolution, max_pool_padded
 from landmarks_tf.models.feature_maps import FeatureMaps
 from landmarks_tf.models.resnet_d import averaging_shortcut, deep_stem

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from keras import layers
 
-from landmarks_tf.layers.split_attention import SplitAttention2D, SplitPooling2D
+from landmarks_tf.layers import SplitAttention2D, SplitPooling2D
 from landmarks_tf.models.blocks import (
     average_pool_counting_zeros,
     batch_norm,

@@ -61,6 +61,27 @@ def res2net_vd(blocks: list[int]):
     return model
 
 
+def soft(model: torch.nn.Module):
+    """Blocks that change little: with scales of one, eighty of them amplify PyTorch's own float32
+    rounding to a tenth of the result, and nothing can be compared."""
+    for name, parameter in model.named_parameters():
+        if name.endswith("bn3.weight"):
+            parameter.data.fill_(0.2)
+    return model
+
+
+def alive(model: torch.nn.Module):
+    """Kernels that keep a signal's size.
+
+    PyTorch's default kernels shrink it, and in inference no batch statistic scales it up again:
+    after forty of them every picture would give the same map, and nothing would be compared.
+    """
+    for module in model.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            torch.nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+    return model
+
+
 def vgg16():
     """torchvision's VGG16, its dense layers of 4096 cut to 16: nobody reads them here."""
     model = torchvision.models.vgg16(init_weights=False)
@@ -68,7 +89,7 @@ def vgg16():
     model.classifier = torch.nn.Sequential(
         linear(25088, 16), relu, dropout, linear(16, 16), relu, dropout, linear(16, 10)
     )
-    return model
+    return alive(model)
 
 
 def inception_v3(**options):
@@ -118,12 +139,7 @@ def inception(reduction: str, drops_6d: bool, **options):
         model.Mixed_6a = Branches(model.Mixed_6a, **first)
     if drops_6d:
         model.Mixed_6d = torch.nn.Identity()
-    # PyTorch's default kernels shrink a signal that no batch statistic scales up again: after
-    # forty of them every picture would give the same map, and inference would compare nothing.
-    for module in model.modules():
-        if isinstance(module, torch.nn.Conv2d):
-            torch.nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-    return model
+    return alive(model)
 
 
 NETWORKS = {
@@ -139,13 +155,13 @@ NETWORKS = {
     "se_resnext101": lambda: timm.create_model("seresnext101_32x4d"),
     "vgg16": vgg16,
     # Keras' momentum 0.99, which efficientnet_pytorch has; timm's own default is PyTorch's.
-    "efficientnet_b0": lambda: timm.create_model("tf_efficientnet_b0", bn_momentum=0.01),
-    "efficientnet_b0_torchvision": lambda: torchvision.models.efficientnet_b0(
-        stochastic_depth_prob=0.0
+    "efficientnet_b0": lambda: alive(timm.create_model("tf_efficientnet_b0", bn_momentum=0.01)),
+    "efficientnet_b0_torchvision": lambda: alive(
+        torchvision.models.efficientnet_b0(stochastic_depth_prob=0.0)
     ),
-    "resnest269": lambda: timm.create_model("resnest269e"),
+    "resnest269": lambda: soft(timm.create_model("resnest269e")),
     "resnest14": lambda: timm.create_model("resnest14d"),
-    "res2net200_vd": lambda: res2net_vd([3, 12, 48, 3]),
+    "res2net200_vd": lambda: soft(res2net_vd([3, 12, 48, 3])),
     "res2net_vd_small": lambda: res2net_vd([1, 2, 1, 1]),
 }
 
@@ -159,7 +175,9 @@ def randomise(model: torch.nn.Module) -> None:
 
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
-            module.weight.data = 1 + noise(module.weight)
+            # timm starts some scales at zero: a branch that nothing would test.
+            start = torch.where(module.weight == 0, 1.0, module.weight.data)
+            module.weight.data = start + noise(module.weight)
             module.bias.data = noise(module.bias)
             module.running_mean = noise(module.running_mean)
             module.running_var = torch.exp(noise(module.running_var))
