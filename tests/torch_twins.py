@@ -74,6 +74,10 @@ def check_twin(
     amplify any rounding, theirs as ours.
     """
     theirs = twin(torch_name or name, size=size, batch=batch)
+    spread = np.ptp(theirs.values["inference"], axis=0).max()
+    assert spread > 1e-3 * np.abs(theirs.values["inference"]).max(), (
+        "every picture gives nearly the same map: such weights compare nothing"
+    )
     for policy in ("float64", "float32"):
         with global_policy(policy):
             weights = None if module_of else str(theirs.state)
