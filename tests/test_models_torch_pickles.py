@@ -81,6 +81,15 @@ def test_a_pickle_cannot_change_what_it_is_given():
     assert load(b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n.").__defaults__ is None
 
 
+def test_a_pickle_cannot_change_a_tensor():
+    pickled, _ = pickle_as_torch({"a": state_dict({"w": np.zeros(4)})["w"]})
+    *_, end = pickle.dumps({"a": 1}, 2).partition(b"K\x01")
+    assert pickled.endswith(end) and isinstance(load(pickled)["a"], StoredTensor)
+    for state in (b"}U\x05shape(K\x09tsb", b"(N}U\x05shape(K\x09tstb", b"(K\x01K\x02K\x03lb"):
+        with pytest.raises(ValueError):
+            load(pickled[: -len(end)] + state + end)
+
+
 @pytest.mark.parametrize(
     "given_id",
     [

@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from landmarks_tf.models import create_backbone
+from landmarks_tf.models import create_backbone, efficientnet, inception
 from landmarks_tf.models.preprocessing import PREPROCESSINGS
 from landmarks_tf.models.pretrained import PRETRAINED, digests_of
+from landmarks_tf.models.torch_files import read_state_dict
 from landmarks_tf.models.weights import find_weights, load_weights
 from tests import contracts
 from tests.conftest import ROOT
 from tests.file_server import file_server
+from tests.torch_twins import twin as torch_twin
 from tests.torch_writer import state_dict, write_stream, write_zip
 
 pytestmark = contracts.IGNORE_ARRAY_COPY
@@ -277,6 +279,25 @@ def test_another_programs_names(vgg, tmp_path):
     np.testing.assert_array_equal(np.asarray(bias), vgg["features.28.bias"])
     with pytest.raises(ValueError, match=r"has no entry 'features\.0\.weight'"):
         load_weights(model, "vgg16", str(path))
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize(
+    ("name", "size", "module_of"),
+    [
+        ("inception_v3", 107, inception.torchvision_module),
+        ("efficientnet_b0_torchvision", 64, efficientnet.torchvision_module),
+    ],
+)
+def test_torchvisions_names_where_they_are_not_ours(name, size, module_of):
+    state = torch_twin(name, size=size).state
+    model = create(state, name=name, image_size=size)
+    entries = read_state_dict(state)
+    norms = [y for y in model.layers if isinstance(y, keras.layers.BatchNormalization)]
+    assert len(norms) > 40
+    for layer in norms:
+        mean = entries[f"{module_of(layer.name)}.running_mean"]
+        np.testing.assert_array_equal(np.asarray(layer.moving_mean), mean)
 
 
 # --- which file -----------------------------------------------------------------------------------

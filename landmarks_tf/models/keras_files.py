@@ -55,9 +55,9 @@ def open_layers(path: str | Path) -> Iterator[list[StoredLayer]]:
     with contextlib.ExitStack() as stack:
         try:
             layers = list(_layers(_open(Path(path), stack)))
-        # h5py raises any of these where a file is damaged.
-        except (OSError, KeyError, RuntimeError, ValueError, zipfile.BadZipFile) as error:
-            if isinstance(error, OSError) and error.errno is not None and error.filename:
+        # h5py raises whatever a damaged file leads to; what opening a file raises goes on as it is.
+        except Exception as error:
+            if isinstance(error, OSError) and error.filename is not None:
                 raise
             raise ValueError(
                 f"{path} is no Keras weights file that can be read: {_one_line(error)}."
@@ -75,10 +75,20 @@ def names_in(path: str | Path) -> list[str]:
 
 
 def numbers_of(array: h5py.Dataset) -> np.ndarray:
-    """Read an array; Keras writes bfloat16 as bare bytes, which come as float32."""
-    if array.attrs.get("dtype") == "bfloat16":
-        return np.asarray(array).view(ml_dtypes.bfloat16).astype(np.float32)
-    return np.asarray(array)
+    """Read an array; Keras writes bfloat16 as bare bytes, which come as float32.
+
+    Raises:
+        ValueError: the file is damaged there, or holds something else than numbers.
+    """
+    try:
+        numbers = np.asarray(array)
+        if array.attrs.get("dtype") == "bfloat16":
+            numbers = numbers.view(ml_dtypes.bfloat16).astype(np.float32)
+    except Exception as error:
+        raise ValueError(f"the array {array.name} cannot be read: {_one_line(error)}") from None
+    if numbers.dtype.kind not in "fiub":
+        raise ValueError(f"the array {array.name} holds {numbers.dtype} and no numbers")
+    return numbers
 
 
 def class_keys(class_names: list[str]) -> list[str]:

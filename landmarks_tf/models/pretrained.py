@@ -158,7 +158,7 @@ _ROWS = (
         backbone="resnest269",
         publisher="timm (resnest269e.in1k), from ResNeSt's authors",
         url=(
-            "https://github.com/huggingface/pytorch-image-models/releases/download/v0.1-resnest/"
+            "https://github.com/rwightman/pytorch-image-models/releases/download/v0.1-resnest/"
             "resnest269-0cc87c48.pth"
         ),
         published_hash="sha256:0cc87c48",

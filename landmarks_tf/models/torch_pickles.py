@@ -2,7 +2,8 @@
 
 A pickle may call any function of any module. Only the few names that a dictionary of tensors needs
 are let through here, and they do not build tensors: they note where each one lies (`StoredTensor`),
-so that a lie about sizes or strides is found before any number is read (`numbers_of`).
+so that a lie about sizes or strides is found before any number is read (`numbers_of`). A pickle may
+also change the objects that it has been given: these are tuples, which nothing changes.
 """
 
 from __future__ import annotations
@@ -10,8 +11,7 @@ from __future__ import annotations
 import math
 import pickle
 from collections import OrderedDict
-from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import ml_dtypes  # comes with Keras
 import numpy as np
@@ -31,8 +31,7 @@ STORAGE_DTYPES = {
 }
 
 
-@dataclass(frozen=True)
-class Storage:
+class Storage(NamedTuple):
     """A run of numbers in the file.
 
     Attributes:
@@ -54,8 +53,7 @@ class Storage:
         return STORAGE_DTYPES[self.kind]
 
 
-@dataclass(frozen=True)
-class StoredTensor:
+class StoredTensor(NamedTuple):
     """A tensor as its pickle describes it; nothing of it is checked before `numbers_of`."""
 
     storage: object
