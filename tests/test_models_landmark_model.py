@@ -11,6 +11,7 @@ from landmarks_tf.losses import ArcFaceLoss
 from landmarks_tf.models import build_embedder, build_landmark_model, create_backbone
 from landmarks_tf.models.backbones import Backbone
 from tests import contracts, networks
+from tests.reference import ge2e as reference
 
 pytestmark = contracts.IGNORE_ARRAY_COPY
 
@@ -126,6 +127,28 @@ def test_cosine_head_reads_the_unit_rows(mobilenet):
     np.testing.assert_allclose(mobilenet.trainer(x, training=False), head(rows), atol=1e-6)
 
 
+def test_embedding_head_is_the_embedder():
+    backbone = tiny_backbone()
+    embedder = build_embedder(backbone)
+    model = build_landmark_model(embedder, backbone, num_classes=3, head="embedding")
+    x = images(8)
+    np.testing.assert_array_equal(
+        model.trainer.predict(x, verbose=0), model.embedder.predict(x, verbose=0)
+    )
+    assert model.trainer.count_params() == model.embedder.count_params()
+
+
+def test_ge2e_head_compares_the_rows_of_a_batch():
+    backbone = tiny_backbone()
+    embedder = build_embedder(backbone)
+    model = build_landmark_model(embedder, backbone, num_classes=3, head="ge2e", images_per_class=2)
+    x = images(8, batch=6)
+    rows = model.embedder.predict(x, verbose=0)
+    expected = reference.similarities(rows, 2)
+    np.testing.assert_allclose(model.trainer.predict(x, verbose=0), expected, atol=1e-4)
+    assert model.trainer.count_params() == model.embedder.count_params() + 2
+
+
 def test_head_of_s2_starts_from_its_truncated_normal(inception):
     dense = inception.trainer.get_layer("logits")
     kernel, bias = np.asarray(dense.kernel), np.asarray(dense.bias)
@@ -171,9 +194,10 @@ def test_refusals(inception):
 
     contracts.check_refusals(
         {
-            "among softmax, cosine, reconstruction. Received: 'arcface'": lambda: head(
-                head="arcface"
+            "among softmax, cosine, embedding, ge2e, reconstruction. Received: 'arcface'": (
+                lambda: head(head="arcface")
             ),
+            "Received: images_per_class=0": lambda: head(head="ge2e"),
             "at least 2 classes. Received: num_classes=1": lambda: head(num_classes=1),
             "Received maps of sides [] over a last map of side 4": lambda: head(
                 head="reconstruction"

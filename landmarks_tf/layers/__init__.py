@@ -2,6 +2,7 @@
 
 from landmarks_tf.layers.channel_split import ChannelSplit
 from landmarks_tf.layers.cosine_classifier import CosineClassifier
+from landmarks_tf.layers.ge2e_similarity import GE2ESimilarity
 from landmarks_tf.layers.gem import GeMPooling2D
 from landmarks_tf.layers.grouped_convolution import GroupedConv2D
 from landmarks_tf.layers.l2_normalization import L2Normalization
@@ -11,6 +12,7 @@ from landmarks_tf.layers.split_attention import SplitAttention2D, SplitPooling2D
 __all__ = [
     "ChannelSplit",
     "CosineClassifier",
+    "GE2ESimilarity",
     "GeMPooling2D",
     "GroupedConv2D",
     "L2Normalization",

@@ -1,6 +1,7 @@
 """How good a ranking or a prediction is: GLDv2's official numbers, in NumPy alone."""
 
 from landmarks_tf.metrics.classification import f1_scores, macro_f1, top_k_accuracy, weighted_f1
+from landmarks_tf.metrics.equal_error_rate import equal_error_rate
 from landmarks_tf.metrics.recognition import (
     global_average_precision,
     recognition_summary,
@@ -32,6 +33,7 @@ __all__ = [
     "Solution",
     "SolutionFormatError",
     "average_precisions",
+    "equal_error_rate",
     "f1_scores",
     "find_hits",
     "first_hit_positions",

@@ -3,6 +3,7 @@
 from landmarks_tf.models.backbones import BACKBONES, Backbone, create_backbone
 from landmarks_tf.models.freezing import freeze_except
 from landmarks_tf.models.landmark_model import (
+    CLASSLESS_HEADS,
     LandmarkModel,
     build_embedder,
     build_landmark_model,
@@ -11,6 +12,7 @@ from landmarks_tf.models.parameters import count_parameters
 
 __all__ = [
     "BACKBONES",
+    "CLASSLESS_HEADS",
     "Backbone",
     "LandmarkModel",
     "build_embedder",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import keras
 from keras import layers
 
-from landmarks_tf.layers import CosineClassifier, L2Normalization
+from landmarks_tf.layers import CosineClassifier, GE2ESimilarity, L2Normalization
 from landmarks_tf.models.backbones import Backbone
 from landmarks_tf.models.blocks import dense
 from landmarks_tf.models.inception import auxiliary_head
@@ -16,7 +16,9 @@ from landmarks_tf.models.neck import apply_neck
 from landmarks_tf.models.pooling import pool
 from landmarks_tf.models.unet import reconstruct
 
-HEADS = ("softmax", "cosine", "reconstruction")
+HEADS = ("softmax", "cosine", "embedding", "ge2e", "reconstruction")
+# Their outputs are no scores of classes.
+CLASSLESS_HEADS = ("embedding", "ge2e", "reconstruction")
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,9 @@ class LandmarkModel:
     Attributes:
         trainer: (B, S, S, 3) pixels 0..255 -> (B, N) logits ("softmax" head) or cosines
             ("cosine" head); with an auxiliary head {"main": (B, N), "auxiliary": (B, N)};
-            with the "reconstruction" head (B, S, S, 3), the decoder's picture minus the
-            preprocessed one.
+            with the "embedding" head the embedder's rows themselves; with the "ge2e" head
+            (P * K, P) similarities to the classes of the batch; with the "reconstruction" head
+            (B, S, S, 3), the decoder's picture minus the preprocessed one.
         embedder: (B, S, S, 3) pixels 0..255 -> (B, D) unit rows, float32.
     """
 
@@ -78,21 +81,25 @@ def build_landmark_model(
     head: str,
     head_dropout: float = 0.5,
     subcenters: int = 1,
+    images_per_class: int = 0,
     auxiliary: bool = False,
 ) -> LandmarkModel:
     """Add the head that trains an embedder.
 
     The softmax head reads the neck's output before normalisation, through dropout, as S2 has it;
-    the cosine head reads the unit rows; the reconstruction head is S1's U-Net decoder, which reads
-    the backbone's maps and knows no classes.
+    the cosine head reads the unit rows. The embedding head is those rows, for losses over the pairs
+    of a batch; the ge2e head compares them with the centroids of their own batch; the
+    reconstruction head is S1's U-Net decoder, which reads the backbone's maps. These three know no
+    classes.
 
     Args:
         embedder: from `build_embedder` over the same `backbone`.
         backbone: what the auxiliary head taps.
-        num_classes: N, at least 2; the reconstruction head has no use for it.
+        num_classes: N, at least 2; heads that know no classes have no use for it.
         head: one of `HEADS`.
         head_dropout: rate before the softmax head's dense layer, in [0, 1).
         subcenters: K of the cosine head.
+        images_per_class: K of the ge2e head, at least 2: batches are P classes of K, in order.
         auxiliary: add InceptionV3's auxiliary classifier (needs 299 px).
 
     Raises:
@@ -109,6 +116,10 @@ def build_landmark_model(
         main = _softmax_head(features, num_classes, head_dropout, backbone.dense_init)
     elif head == "cosine":
         main = CosineClassifier(num_classes, subcenters, name="cosines")(embedder.output)
+    elif head == "embedding":
+        main = embedder.output
+    elif head == "ge2e":
+        main = GE2ESimilarity(images_per_class, name="similarities")(embedder.output)
     elif head == "reconstruction":
         main = reconstruct(backbone.model, backbone.skips)
     else:
