@@ -7,17 +7,35 @@ import math
 import keras
 from keras import ops
 
-# Below this, 1 - cos^2 has no bits left in float32 and its root has no finite gradient.
+from landmarks_tf.losses.cross_entropy import CrossEntropyLoss
+from landmarks_tf.losses.margins import (
+    checked_angle,
+    checked_scale,
+    margin_config,
+    margin_from_config,
+    margins_of,
+)
+from landmarks_tf.losses.target_column import checked_scores, class_ids, with_changed
+
+FORMS = ("hard", "easy", "plain")
+
+# Below this, 1 - cos^2 has no bits left in float32 and its root has no finite derivative.
 _SMALLEST_SQUARED_SINE = 1e-12
 
 
-def arcface_logits(labels, cosines, margin: float = 0.35, scale: float = 30.0):
+def arcface_logits(labels, cosines, margin=0.35, scale: float = 30.0, form: str = "hard"):
     """Scaled cosines with the margin added to the angle of each row's own class.
 
-    The hard-margin form of S1 (reproduction.md section 2.3): the target logit is
-    `scale * cos(theta + margin)`, and where that would no longer fall with theta, that is for
-    cos(theta) <= cos(pi - margin), it is `scale * (cos(theta) - margin * sin(pi - margin))`.
-    Only the target column is touched: no acos, no one-hot matrix.
+    The target logit is `scale * cos(theta + margin)`. Past theta = pi - margin that no longer falls
+    with theta, and the forms part:
+
+    - "hard", S1's (reproduction.md section 2.3): where cos(theta) <= cos(pi - margin) it is
+      `scale * (cos(theta) - margin * sin(pi - margin))`;
+    - "easy", easy margin: where cos(theta) <= 0 it is `scale * cos(theta)`, without margin;
+    - "plain": no fallback. Rows past pi - margin are pushed away from their class.
+
+    Only the target column is touched: no acos, no one-hot matrix. Sub-centre ArcFace is this over
+    `CosineClassifier(subcenters=K)`.
 
     Hand-derived: cosine 0.5, margin 0.35, scale 30 gives
     30 * (0.5 * cos 0.35 - sqrt(0.75) * sin 0.35) = 5.18184.
@@ -25,90 +43,101 @@ def arcface_logits(labels, cosines, margin: float = 0.35, scale: float = 30.0):
     Args:
         labels: (B,) or (B, 1) class ids in [0, N), integers or whole float32 numbers.
         cosines: (B, N) float32 cosines.
-        margin: in radians, within [0, pi/2).
+        margin: in radians, within [0, pi/2); one for all classes or (N,), as `dynamic_margins`
+            gives them.
         scale: positive.
+        form: one of `FORMS`.
 
     Returns:
         (B, N) float32 logits. A row whose label lies outside [0, N) holds a NaN, so that no loss
         over it is a plausible number.
 
     Raises:
-        ValueError: a margin or scale out of range, or cosines that are not (B, N) float32.
+        ValueError: a margin or scale out of range, another form, cosines that are not (B, N)
+            float32, or labels that are not class ids.
     """
-    _check_margin_and_scale(margin, scale)
-    cosines = ops.convert_to_tensor(cosines)
-    if keras.backend.standardize_dtype(cosines.dtype) != "float32" or len(cosines.shape) != 2:
-        raise ValueError(
-            f"ArcFace needs float32 cosines of shape (B, N); half precision cannot tell angles "
-            f"near 0 apart. Received: {keras.backend.standardize_dtype(cosines.dtype)} of shape "
-            f"{tuple(cosines.shape)}."
-        )
-    labels = ops.reshape(ops.cast(labels, "int32"), (-1, 1))
-    target = _within_classes(labels, cosines)
-    cosine = ops.take_along_axis(cosines, target, axis=1)
-    # Rounding carries self-products of unit vectors past 1; the clip keeps their gradient finite.
-    cosine = ops.clip(cosine, -1.0, 1.0)
-    sine = ops.sqrt(ops.maximum(1.0 - ops.square(cosine), _SMALLEST_SQUARED_SINE))
-    with_margin = cosine * math.cos(margin) - sine * math.sin(margin)
-    beyond = cosine - margin * math.sin(math.pi - margin)
-    with_margin = ops.where(cosine > math.cos(math.pi - margin), with_margin, beyond)
-    with_margin = ops.where(labels == target, with_margin, math.nan)
-    rows = ops.reshape(ops.arange(ops.shape(cosines)[0], dtype="int32"), (-1, 1))
-    places = ops.concatenate([rows, target], axis=1)
-    return scale * ops.scatter_update(cosines, places, ops.squeeze(with_margin, 1))
+    margin, scale = checked_angle(margin), checked_scale(scale)
+    _check_form(form)
+    cosines = checked_scores(cosines)
+    num_classes = ops.shape(cosines)[1]
+    ids, known = class_ids(labels, num_classes)
+    margin = margins_of(margin, ids, num_classes)
+    return scale * with_changed(cosines, ids, known, lambda own: _widened(own, margin, form))
 
 
 @keras.saving.register_keras_serializable(package="landmarks_tf")
-class ArcFaceLoss(keras.losses.Loss):
+class ArcFaceLoss(CrossEntropyLoss):
     """Cross-entropy over `arcface_logits`.
 
     Args:
-        margin: in radians, within [0, pi/2).
+        margin: in radians, within [0, pi/2); one for all classes or (N,), as `dynamic_margins`
+            gives them. The config holds the latter as packed text (`pack_floats`).
         scale: positive.
+        form: "hard", "easy" or "plain".
         name: the loss' name.
-        dtype: None or "float32".
-        **kwargs: `reduction`, as every Keras loss.
+        **kwargs: `label_smoothing`, `dtype` and `reduction`, as `CrossEntropyLoss`.
 
     Call: labels (B,) in [0, N), cosines (B, N) -> one value per row, reduced by Keras. A label out
-    of range gives NaN on every backend (Keras' own cross-entropy gives 0 on JAX).
+    of range gives NaN.
 
     Raises:
-        ValueError: a margin or scale out of range, or a dtype other than float32: Keras casts
-            labels to the loss' dtype, and class 81,312 is no longer itself in half precision.
+        ValueError: a margin or scale out of range, another form, or a dtype other than float32:
+            Keras casts labels to the loss' dtype, and class 81,312 is no longer itself in half
+            precision.
     """
 
     def __init__(
-        self, margin: float = 0.35, scale: float = 30.0, name: str = "arcface", dtype=None, **kwargs
+        self,
+        margin=0.35,
+        scale: float = 30.0,
+        form: str = "hard",
+        name: str = "arcface",
+        **kwargs,
     ):
-        policy = keras.dtype_policies.get("float32" if dtype is None else dtype)
-        if policy.compute_dtype != "float32":
-            raise ValueError(
-                f"ArcFaceLoss computes in float32, because Keras casts class ids to the dtype of "
-                f"the loss and half precision changes large ones. Received: dtype={policy.name!r}."
-            )
-        super().__init__(name=name, dtype="float32", **kwargs)
-        _check_margin_and_scale(margin, scale)
-        self.margin = float(margin)
-        self.scale = float(scale)
+        super().__init__(name=name, **kwargs)
+        _check_form(form)
+        self.margin = checked_angle(margin)
+        self.scale = checked_scale(scale)
+        self.form = form
 
-    def call(self, y_true, y_pred):
-        logits = arcface_logits(y_true, y_pred, self.margin, self.scale)
-        labels = ops.reshape(ops.cast(y_true, "int32"), (-1,))
-        return ops.sparse_categorical_crossentropy(
-            _within_classes(labels, logits), logits, from_logits=True
-        )
+    def logits(self, labels, scores):
+        return arcface_logits(labels, scores, self.margin, self.scale, self.form)
 
     def get_config(self):
-        return {**super().get_config(), "margin": self.margin, "scale": self.scale}
+        margin = margin_config(self.margin)
+        own = {"margin": margin, "scale": self.scale, "form": self.form}
+        return {**super().get_config(), **own}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**{**config, "margin": margin_from_config(config["margin"])})
 
 
-def _check_margin_and_scale(margin: float, scale: float) -> None:
-    if not 0 <= margin < math.pi / 2:
-        raise ValueError(f"margin is an angle in [0, pi/2) radians. Received: margin={margin}.")
-    if not 0 < scale < math.inf:
-        raise ValueError(f"scale must be positive and finite. Received: scale={scale}.")
+def _widened(cosine, margin, form: str):
+    """cos(theta + margin), and what `form` has where that would grow; with its derivative.
+
+    By the addition formula: cos(theta) cos(margin) - sin(theta) sin(margin).
+    """
+    # Rounding carries self-products of unit vectors past 1.
+    inside = ops.cast(ops.abs(cosine) <= 1, "float32")
+    cosine = ops.clip(cosine, -1.0, 1.0)
+    squared_sine = 1.0 - ops.square(cosine)
+    curved = squared_sine > _SMALLEST_SQUARED_SINE
+    sine = ops.sqrt(ops.where(curved, squared_sine, _SMALLEST_SQUARED_SINE))
+    functions = math if isinstance(margin, float) else ops
+    cos_margin, sin_margin = functions.cos(margin), functions.sin(margin)
+    widened = cosine * cos_margin - sine * sin_margin
+    slope = cos_margin + ops.where(curved, sin_margin * cosine / sine, 0.0)
+    if form == "hard":
+        falls = cosine > -cos_margin
+        widened = ops.where(falls, widened, cosine - margin * sin_margin)
+        slope = ops.where(falls, slope, 1.0)
+    elif form == "easy":
+        widened = ops.where(cosine > 0, widened, cosine)
+        slope = ops.where(cosine > 0, slope, 1.0)
+    return widened, slope * inside
 
 
-def _within_classes(labels, scores):
-    """Labels moved into the range of the columns of (B, N) scores."""
-    return ops.clip(labels, 0, ops.shape(scores)[1] - 1)
+def _check_form(form: str) -> None:
+    if form not in FORMS:
+        raise ValueError(f"Expected a form among {', '.join(FORMS)}. Received: form={form!r}.")

@@ -7,16 +7,22 @@ import math
 import numpy as np
 
 
-def logits(labels, cosines, margin: float, scale: float) -> np.ndarray:
-    """(B, N) scaled cosines; the own class' angle is widened by the margin."""
+def target(cosine: float, margin: float, form: str = "hard") -> float:
+    """The own class' cosine after its angle is widened by the margin."""
+    angle = math.acos(min(1.0, max(-1.0, cosine)))
+    if form == "hard" and angle >= math.pi - margin:
+        return math.cos(angle) - margin * math.sin(margin)
+    if form == "easy" and angle >= math.pi / 2:
+        return math.cos(angle)
+    return math.cos(angle + margin)
+
+
+def logits(labels, cosines, margin, scale: float, form: str = "hard") -> np.ndarray:
+    """(B, N) scaled cosines; the margin is one number, or one for each class."""
     out = scale * np.array(cosines, np.float64)
     for row, label in enumerate(labels):
-        cosine = min(1.0, max(-1.0, float(cosines[row][label])))
-        angle = math.acos(cosine)
-        if cosine > math.cos(math.pi - margin):
-            out[row, label] = scale * math.cos(angle + margin)
-        else:
-            out[row, label] = scale * (cosine - margin * math.sin(math.pi - margin))
+        own = margin if np.ndim(margin) == 0 else margin[label]
+        out[row, label] = scale * target(float(cosines[row][label]), float(own), form)
     return out
 
 
@@ -29,18 +35,6 @@ def cross_entropy(labels, scores) -> np.ndarray:
     return np.array(losses)
 
 
-def loss(labels, cosines, margin: float, scale: float) -> np.ndarray:
+def loss(labels, cosines, margin, scale: float, form: str = "hard") -> np.ndarray:
     """(B,) ArcFace losses."""
-    return cross_entropy(labels, logits(labels, cosines, margin, scale))
-
-
-def gradient(labels, cosines, margin: float, scale: float, step: float = 1e-6) -> np.ndarray:
-    """(B, N) derivative of the summed loss by central differences."""
-    cosines = np.array(cosines, np.float64)
-    out = np.zeros_like(cosines)
-    for place in np.ndindex(cosines.shape):
-        for sign in (1, -1):
-            moved = cosines.copy()
-            moved[place] += sign * step
-            out[place] += sign * loss(labels, moved, margin, scale).sum() / (2 * step)
-    return out
+    return cross_entropy(labels, logits(labels, cosines, margin, scale, form))
