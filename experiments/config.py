@@ -54,7 +54,8 @@ class Model:
     """The network: see landmarks_tf.models for what each name means.
 
     Attributes:
-        weights: None (random), "imagenet", or the path of a file.
+        weights: None (random), "imagenet", a name of landmarks_tf.models.pretrained, or the path of
+            a file.
         preprocessing: what the backbone reads; None for what its weights expect.
         trainable: the backbone's layers that are trained, by how their names begin; empty for all.
         neck: parts in order, as landmarks_tf.models.neck takes them.
@@ -78,11 +79,54 @@ class Model:
 
 @dataclass(frozen=True)
 class Loss:
-    """What is minimised. Margin (radians) and scale belong to "arcface" alone."""
+    """What is minimised.
+
+    None leaves a setting at the loss' own default; one that the loss does not read is refused
+    before training starts (landmarks_tf.losses says what each means).
+
+    Attributes:
+        name: a loss of experiments.stages.networks.
+        margin: radians for "arcface", a cosine for "cosface", "circle" and "proxy_anchor", a
+            distance for "triplet" and "contrastive".
+        scale: factor of the cosines of "arcface", "cosface", "circle" and "proxy_anchor".
+        dynamic_margin: "arcface" and "cosface": a margin for each class by its number of training
+            pictures, in place of `margin`; from `margin_low` for the largest class to `margin_high`
+            for the smallest, by n ** -`margin_power`.
+        adaptive: "adacos": the scale follows each batch.
+        label_smoothing: the losses over classes: "cross_entropy", "arcface", "cosface", "adacos"
+            and "norm_softmax".
+        class_weights: the same losses: each picture weighs 1 / log(n + 1), n the number of training
+            pictures of its class.
+        mining: "triplet": "all", "hard" or "semi_hard".
+        distance: "triplet": "squared", "euclidean" or "cosine".
+        soft_margin: "triplet": no margin, but log(1 + exp(...)).
+        average: "triplet" and "contrastive": over "all" or "nonzero" terms.
+        temperature: "supervised_contrastive" and "norm_softmax".
+        alpha, beta, base: "multi_similarity".
+        epsilon: "multi_similarity": slack of the mining; "ge2e": inside of the logarithm.
+        form: "ge2e": "softmax" or "contrast"; "arcface": "hard", "easy" or "plain".
+    """
 
     name: str = "cross_entropy"
-    margin: float = 0.35
-    scale: float = 30.0
+    margin: float | None = None
+    scale: float | None = None
+    dynamic_margin: bool | None = None
+    margin_low: float | None = None
+    margin_high: float | None = None
+    margin_power: float | None = None
+    adaptive: bool | None = None
+    label_smoothing: float | None = None
+    class_weights: bool | None = None
+    mining: str | None = None
+    distance: str | None = None
+    soft_margin: bool | None = None
+    average: str | None = None
+    temperature: float | None = None
+    alpha: float | None = None
+    beta: float | None = None
+    base: float | None = None
+    epsilon: float | None = None
+    form: str | None = None
 
 
 @dataclass(frozen=True)

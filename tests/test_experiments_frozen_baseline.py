@@ -9,6 +9,7 @@ import pytest
 from experiments import show
 from experiments.registry import get_experiment
 from experiments.stages.networks import build_network, losses_of
+from landmarks_tf.losses import TripletLoss
 from landmarks_tf.models import count_parameters
 
 
@@ -51,7 +52,19 @@ def test_stage_five_is_trained_and_nothing_before_it(baseline):
     assert "conv5_block1_0_conv" in backbone and "conv5_block3_3_bn" in backbone
 
 
-def test_the_proposed_network_is_called_what_it_is():
+def test_the_proposed_network_is_trained_with_triplets():
+    recipe = get_experiment("se_resnext101_triplet")
+    assert (recipe.model.backbone, recipe.model.neck) == ("se_resnext101", ("dense",))
+    assert (recipe.model.head, recipe.evaluation.knn_neighbours) == ("embedding", 3)
+    assert "margin, mining, sizes, batches are ours" in recipe.source
+    assert [p.value for p in recipe.published] == [72.0, 75.8, 90.4]
+    loss, metrics, weights = losses_of(recipe)
+    assert isinstance(loss, TripletLoss)
+    assert (loss.margin, loss.mining, loss.distance) == (0.2, "semi_hard", "squared")
+    assert (metrics, weights) == ([], None)
+
+
+def test_with_arcface_the_proposed_network_is_called_what_it_is():
     recipe = get_experiment("se_resnext101_arcface")
     assert (recipe.model.backbone, recipe.model.neck) == ("se_resnext101", ("dense",))
     assert recipe.evaluation.knn_neighbours == 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import types
 
 import keras
 import numpy as np
@@ -116,6 +117,38 @@ def test_held_out_counts_every_picture_once(context):
 
     found = train.held_out(context, Oracle())
     assert found == {"top1": 1.0, "top5": 1.0, "macro_f1": 1.0}
+
+
+def test_held_out_pairs_watch_whether_a_class_is_nearer_than_the_others(context):
+    """Embedders that know the label, or nothing, or are led by something else."""
+    labels = np.asarray(context.index_of("validation").label)
+
+    def error_rate(rows):
+        class Embedder:
+            def predict(self, dataset, verbose):
+                seen = np.concatenate([labels for _, labels in dataset])
+                np.testing.assert_array_equal(seen, labels)
+                return rows.astype(np.float32)
+
+        return train.held_out_pairs(context, Embedder())
+
+    assert error_rate(np.eye(labels.max() + 1)[labels]) == {"eer": 0.0}
+    assert error_rate(np.ones((len(labels), 3))) == {"eer": 0.5}
+    number_in_class = np.array([(labels[:i] == label).sum() for i, label in enumerate(labels)])
+    assert error_rate(np.eye(len(labels))[number_in_class])["eer"] > 0.6
+
+
+def test_held_out_pairs_repeat_no_picture(context, monkeypatch):
+    """Single pictures are left out; the other classes are taken two by two."""
+    labels = np.array([0, 1, 1, 2, 3, 3, 3, 4])
+    rows = np.eye(8, dtype=np.float32)
+    rows[2] = rows[1]
+    rows[5] = rows[6] = rows[4]
+    monkeypatch.setattr(train, "predict", lambda *arguments: rows)
+    monkeypatch.setattr(Context, "index_of", lambda *arguments: types.SimpleNamespace(label=labels))
+    assert train.held_out_pairs(context, None) == {"eer": 0.0}
+    labels[2] = 5
+    assert train.held_out_pairs(context, None) == {}
 
 
 def test_fingerprint_of_embeddings_follows_network_and_recipe(context):

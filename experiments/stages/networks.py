@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import keras
+from dataclasses import asdict
 
-from experiments.config import Experiment
+import keras
+import numpy as np
+
+from experiments.config import Experiment, Loss
+from landmarks_tf import losses
 from landmarks_tf.models import (
+    CLASSLESS_HEADS,
     build_embedder,
     build_landmark_model,
     create_backbone,
@@ -47,6 +52,7 @@ def build_network(experiment: Experiment, num_classes: int, *, weights: bool = T
         head=model.head,
         head_dropout=model.dropout,
         subcenters=model.subcenters,
+        images_per_class=experiment.data.images_per_class,
         auxiliary=model.auxiliary_weight > 0,
     )
 
@@ -54,49 +60,173 @@ def build_network(experiment: Experiment, num_classes: int, *, weights: bool = T
 def class_scores(experiment: Experiment, trainer: keras.Model) -> keras.Model | None:
     """(B, S, S, 3) -> (B, N): logits or cosines, without the auxiliary head.
 
-    None for a network that knows no classes (the reconstruction head).
+    None for a network that knows no classes, such as one trained on the pairs of a batch.
     """
-    if experiment.model.head == "reconstruction":
+    if experiment.model.head in CLASSLESS_HEADS:
         return None
     main = trainer.output["main"] if isinstance(trainer.output, dict) else trainer.output
     return keras.Model(trainer.input, main, name="class_scores")
 
 
-def losses_of(experiment: Experiment) -> tuple[object, object, object]:
+_OVER_CLASSES = ("label_smoothing", "class_weights")
+_BY_SIZE = ("dynamic_margin", "margin_low", "margin_high", "margin_power")
+
+# name -> (the head it trains, its class, the settings of `config.Loss` that it reads)
+_LOSSES = {
+    "cross_entropy": ("softmax", losses.CrossEntropyLoss, _OVER_CLASSES),
+    "arcface": (
+        "cosine",
+        losses.ArcFaceLoss,
+        ("margin", "scale", "form", *_BY_SIZE, *_OVER_CLASSES),
+    ),
+    "cosface": ("cosine", losses.CosFaceLoss, ("margin", "scale", *_BY_SIZE, *_OVER_CLASSES)),
+    "adacos": ("cosine", losses.AdaCosLoss, ("adaptive", *_OVER_CLASSES)),
+    "norm_softmax": ("cosine", losses.NormSoftmaxLoss, ("temperature", *_OVER_CLASSES)),
+    "proxy_anchor": ("cosine", losses.ProxyAnchorLoss, ("margin", "scale")),
+    "ge2e": ("ge2e", losses.GE2ELoss, ("form", "epsilon")),
+    "triplet": (
+        "embedding",
+        losses.TripletLoss,
+        ("margin", "soft_margin", "mining", "distance", "average"),
+    ),
+    "contrastive": ("embedding", losses.ContrastiveLoss, ("margin", "average")),
+    "multi_similarity": (
+        "embedding",
+        losses.MultiSimilarityLoss,
+        ("alpha", "beta", "base", "epsilon"),
+    ),
+    "supervised_contrastive": ("embedding", losses.SupervisedContrastiveLoss, ("temperature",)),
+    "circle": ("embedding", losses.CircleLoss, ("margin", "scale")),
+    "mean_squared_error": ("reconstruction", losses.ReconstructionLoss, ()),
+}
+
+
+def losses_of(
+    experiment: Experiment, class_sizes: np.ndarray | None = None
+) -> tuple[object, object, object]:
     """(loss, metrics, loss weights) as `compile` takes them.
 
-    Raises:
-        ValueError: an unknown loss, or one that does not fit the head.
-    """
-    from landmarks_tf.losses import ArcFaceLoss, ReconstructionLoss
+    Args:
+        experiment: the recipe.
+        class_sizes: (N,) training pictures of each class, for a loss that reads them
+            (`loss.dynamic_margin`, `loss.class_weights`).
 
+    Raises:
+        ValueError: an unknown loss, a setting that it does not read, or one that does not fit the
+            head, the sampling or the evaluation; or no class sizes where the loss reads them.
+    """
     name, head = experiment.loss.name, experiment.model.head
-    fits = {
-        "cross_entropy": "softmax",
-        "arcface": "cosine",
-        "mean_squared_error": "reconstruction",
-    }
-    if name not in fits:
-        raise ValueError(f"Expected a loss among {', '.join(fits)}. Received: loss.name={name!r}.")
-    if fits[name] != head:
+    if name not in _LOSSES:
         raise ValueError(
-            f"The {name} loss trains a {fits[name]!r} head. Received: model.head={head!r}. Set "
-            f"model.head={fits[name]}."
+            f"Expected a loss among {', '.join(_LOSSES)}. Received: loss.name={name!r}."
         )
-    if name == "mean_squared_error":
-        if experiment.evaluation.recognition != "knn":
-            raise ValueError(
-                f"A network with the reconstruction head knows no classes: set "
-                f"evaluation.recognition=knn. Received: {experiment.evaluation.recognition!r}."
-            )
-        return ReconstructionLoss(), [], None
-    if name == "arcface":
-        loss = ArcFaceLoss(margin=experiment.loss.margin, scale=experiment.loss.scale)
-    else:
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, dtype="float32")
+    fits = _LOSSES[name][0]
+    if fits != head:
+        raise ValueError(
+            f"The {name} loss trains a {fits!r} head. Received: model.head={head!r}. Set "
+            f"model.head={fits}."
+        )
+    loss = _loss(experiment.loss, class_sizes)
+    if head in CLASSLESS_HEADS:
+        _check_without_classes(experiment)
+        return loss, [], None
     accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
     weight = experiment.model.auxiliary_weight
     if weight == 0:
         return loss, [accuracy], None
-    losses = {"main": loss, "auxiliary": loss}
-    return losses, {"main": [accuracy]}, {"main": 1.0, "auxiliary": weight}
+    # The auxiliary classifier gives logits, whatever the main head gives.
+    auxiliary = loss if head == "softmax" else losses.CrossEntropyLoss()
+    return (
+        {"main": loss, "auxiliary": auxiliary},
+        {"main": [accuracy]},
+        {"main": 1.0, "auxiliary": weight},
+    )
+
+
+def _loss(settings: Loss, class_sizes: np.ndarray | None):
+    """The loss with the settings that are not left at its defaults."""
+    _, kind, reads = _LOSSES[settings.name]
+    given = {key: value for key, value in asdict(settings).items() if value is not None}
+    given.pop("name")
+    unread = [key for key in given if key not in reads]
+    if unread:
+        raise ValueError(
+            f"The {settings.name} loss reads {', '.join(reads) or 'no setting'}. "
+            f"Received: loss.{unread[0]}={given[unread[0]]!r}."
+        )
+    if given.pop("soft_margin", False):
+        if "margin" in given:
+            raise ValueError(
+                f"A soft margin has no margin. Received: loss.margin={given['margin']} with "
+                f"loss.soft_margin=true."
+            )
+        given["margin"] = None
+    by_class = {key: given.pop(key) for key in (*_BY_SIZE, "class_weights") if key in given}
+    given |= _margins(settings, class_sizes)
+    loss = kind(**given)
+    if by_class.get("class_weights"):
+        weights = losses.class_weights(_sizes(class_sizes, "class_weights"))
+        return losses.ClassWeightedLoss(loss, weights, name=loss.name)
+    return loss
+
+
+def _margins(settings: Loss, class_sizes: np.ndarray | None) -> dict[str, np.ndarray]:
+    """The margin of each class, where the recipe asks for margins by class size."""
+    bounds = {
+        "low": settings.margin_low,
+        "high": settings.margin_high,
+        "power": settings.margin_power,
+    }
+    bounds = {key: value for key, value in bounds.items() if value is not None}
+    if not settings.dynamic_margin:
+        if bounds:
+            raise ValueError(
+                f"loss.margin_{next(iter(bounds))} belongs to margins by class size: set "
+                f"loss.dynamic_margin=true."
+            )
+        return {}
+    if settings.margin is not None:
+        raise ValueError(
+            f"With loss.dynamic_margin=true the margins are loss.margin_low to loss.margin_high. "
+            f"Received also: loss.margin={settings.margin}."
+        )
+    return {"margin": losses.dynamic_margins(_sizes(class_sizes, "dynamic_margin"), **bounds)}
+
+
+def _sizes(class_sizes: np.ndarray | None, setting: str) -> np.ndarray:
+    if class_sizes is None:
+        raise ValueError(
+            f"loss.{setting}=true needs the number of training pictures of each class. "
+            f"Received: no class sizes."
+        )
+    # A class whose pictures are all held out is never a label in training: its size is no matter.
+    return np.maximum(class_sizes, 1)
+
+
+def _check_without_classes(experiment: Experiment) -> None:
+    """What the loss of a head that knows no classes needs of the rest of the recipe."""
+    data, head = experiment.data, experiment.model.head
+    if experiment.evaluation.recognition != "knn":
+        raise ValueError(
+            f"A network with the {head} head knows no classes: set evaluation.recognition=knn. "
+            f"Received: {experiment.evaluation.recognition!r}."
+        )
+    if experiment.model.auxiliary_weight:
+        raise ValueError(
+            f"An auxiliary classifier goes with a head that knows classes. "
+            f"Received: model.auxiliary_weight={experiment.model.auxiliary_weight} with the {head} "
+            f"head."
+        )
+    if head == "reconstruction":
+        return
+    if data.sampling != "class_balanced":
+        raise ValueError(
+            f"The {experiment.loss.name} loss compares the pictures of a batch: set "
+            f"data.sampling=class_balanced, data.classes_per_batch and data.images_per_class. "
+            f"Received: data.sampling={data.sampling!r}."
+        )
+    if data.classes_per_batch < 2 or data.images_per_class < 2:
+        raise ValueError(
+            f"The {experiment.loss.name} loss needs at least 2 classes a batch and 2 pictures a "
+            f"class. Received: {data.classes_per_batch} x {data.images_per_class}."
+        )

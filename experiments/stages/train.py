@@ -30,7 +30,9 @@ def run(context: Context) -> list[Path]:
     steps = total_steps(recipe, batches)
     strategy = create_strategy(recipe.train.strategy)
     check_divisible(batches.batch_size, strategy.num_replicas_in_sync)
-    loss, metrics, loss_weights = losses_of(recipe)
+    loss, metrics, loss_weights = losses_of(
+        recipe, np.bincount(index.label, minlength=context.num_classes)
+    )
     with strategy.scope():
         network = build_network(recipe, context.num_classes)
         compile_model(
@@ -48,10 +50,14 @@ def run(context: Context) -> list[Path]:
     )
     validate = None
     scorer = class_scores(recipe, network.trainer)
-    if scorer is not None and context.has_split("validation"):
+    if context.has_split("validation") and recipe.model.head != "reconstruction":
 
         def validate():
-            return {f"val_{key}": value for key, value in held_out(context, scorer).items()}
+            if scorer is None:
+                found = held_out_pairs(context, network.embedder)
+            else:
+                found = held_out(context, scorer)
+            return {f"val_{key}": value for key, value in found.items()}
 
     with clear_errors(index):
         fit(
@@ -175,6 +181,39 @@ def held_out(context: Context, scorer) -> dict[str, float]:
         "top5": top_k_accuracy(scores, labels, min(5, scores.shape[1])),
         "macro_f1": macro_f1(scores.argmax(axis=1), labels),
     }
+
+
+def held_out_pairs(context: Context, embedder, batches: int = 10) -> dict[str, float]:
+    """Equal error rate on the held-out split, the mean over batches of P classes x K pictures.
+
+    As S1 watches GE2E (reproduction.md sections 2.2 and 2.7): each picture against the centroids of
+    the classes of its batch, its own without itself. Unlike there no picture is repeated, for a
+    copy is like itself whatever the network: classes of fewer than K pictures are left out, and K
+    is lowered until two are left. {} where no two classes have two pictures.
+    """
+    from landmarks_tf.data import sampling
+    from landmarks_tf.layers.ge2e_similarity import centroid_cosines
+    from landmarks_tf.metrics.equal_error_rate import equal_error_rate
+
+    data, index = context.experiment.data, context.index_of("validation")
+    labels = np.asarray(index.label)
+    sizes = np.bincount(labels, minlength=2)
+    K = min(data.images_per_class, int(np.sort(sizes)[-2]))
+    if K < 2:
+        return {}
+    P = min(data.classes_per_batch, int((sizes >= K).sum()))
+    kept = np.flatnonzero(sizes[labels] >= K)
+    plan = sampling.class_balanced(
+        labels[kept], classes_per_batch=P, images_per_class=K, seed=context.experiment.train.seed
+    )
+    # Early in training all rows are alike: in float32 rounding would rank them.
+    rows = predict(context.experiment, embedder, index).astype(np.float64)[kept]
+    targets = np.arange(P * K)[:, None] // K == np.arange(P)
+    rates = [
+        equal_error_rate(np.asarray(centroid_cosines(rows[plan.batch(step)], K)), targets)
+        for step in range(batches)
+    ]
+    return {"eer": float(np.mean(rates))}
 
 
 def predict(recipe: Experiment, model, index) -> np.ndarray:
