@@ -31,5 +31,5 @@ def test_labels_change_nothing():
 
 
 def test_half_precision_is_refused():
-    with pytest.raises(ValueError, match="squares of small differences.*'float16'"):
+    with pytest.raises(ValueError, match=r"squares of small differences.*'float16'"):
         ReconstructionLoss(dtype="float16")

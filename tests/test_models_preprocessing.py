@@ -43,5 +43,5 @@ def test_every_layer_is_named_and_saved(pixels):
 
 
 def test_an_unknown_one():
-    with pytest.raises(ValueError, match="among imagenet, .* Received: 'vgg'"):
+    with pytest.raises(ValueError, match=r"among imagenet, .* Received: 'vgg'"):
         find_preprocessing("vgg")

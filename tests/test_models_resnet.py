@@ -106,7 +106,7 @@ def test_s2s_head_fits_64_to_96_px(size):
 
 def test_s2s_head_at_224_px_is_refused():
     backbone = create_backbone("resnet50_v1", image_size=224)
-    with pytest.raises(ValueError, match="at 64 to 96 px .*Received: a map of 7x7"):
+    with pytest.raises(ValueError, match=r"at 64 to 96 px .*Received: a map of 7x7"):
         build_embedder(backbone, pooling="padded_avg_flatten")
 
 
