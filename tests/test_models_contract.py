@@ -21,7 +21,8 @@ def network(name):
     """(backbone, embedder of 8 numbers), the same each time."""
     keras.utils.set_random_seed(0)
     backbone = create_backbone(name, image_size=BACKBONES[name].min_image_size)
-    neck = ("dropout:0.2", "dense", "batch_norm")
+    # The norm first: a bias before a norm has no gradient but rounding.
+    neck = ("dropout:0.2", "batch_norm", "dense")
     return backbone, build_embedder(backbone, dim=8, neck=neck)
 
 
