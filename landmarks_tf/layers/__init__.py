@@ -1,5 +1,6 @@
 """Layers that a landmark model needs beyond Keras' own."""
 
+from landmarks_tf.layers.batch_norm import BatchNorm
 from landmarks_tf.layers.channel_split import ChannelSplit
 from landmarks_tf.layers.cosine_classifier import CosineClassifier
 from landmarks_tf.layers.ge2e_similarity import GE2ESimilarity
@@ -10,6 +11,7 @@ from landmarks_tf.layers.pixel_scaling import PixelScaling
 from landmarks_tf.layers.split_attention import SplitAttention2D, SplitPooling2D
 
 __all__ = [
+    "BatchNorm",
     "ChannelSplit",
     "CosineClassifier",
     "GE2ESimilarity",

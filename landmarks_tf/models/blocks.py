@@ -14,7 +14,7 @@ from __future__ import annotations
 import keras
 from keras import layers
 
-from landmarks_tf.layers import GroupedConv2D
+from landmarks_tf.layers import BatchNorm, GroupedConv2D
 
 Pair = int | tuple[int, int]
 
@@ -124,9 +124,7 @@ def batch_norm(x, name: str, *, epsilon: float = 1e-5, momentum: float = 0.9, ga
     One difference stays: Keras' moving variance takes in the biased variance of a batch, PyTorch's
     the unbiased one, n / (n - 1) times larger for n values a channel.
     """
-    return layers.BatchNormalization(
-        epsilon=epsilon, momentum=momentum, gamma_initializer=gamma, name=name
-    )(x)
+    return BatchNorm(epsilon=epsilon, momentum=momentum, gamma_initializer=gamma, name=name)(x)
 
 
 def max_pool_padded(x, size: int, stride: int, padding: int, name: str):

@@ -153,8 +153,8 @@ class _Walk:
             if len(_inputs(layer)) > 1:
                 branches = tuple(self.steps(end, tensor) for end in _inputs(layer))
                 found.append(Fork(branches, _join(layer)))
-            elif type(layer) in _QUIET:
-                behind.insert(0, _QUIET[type(layer)])
+            elif quiet := [text for kind, text in _QUIET.items() if isinstance(layer, kind)]:
+                behind.insert(0, quiet[0])
             elif isinstance(layer, layers.ZeroPadding2D) and found:
                 found[-1] = replace(found[-1], settings=f"{found[-1].settings}, zero-padded")
             else:

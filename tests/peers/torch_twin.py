@@ -10,6 +10,7 @@ Runs in the environment of torch_requirements.txt, without network. Writes into 
   inference and, of an auxiliary head, `training_auxiliary` (B, N) in training mode; and after one
   step in training mode each moving statistic, `after:NAME`. All in float64, so that rounding is no
   part of a comparison, but for `inference32` and `training32`, which are PyTorch's own float32.
+  `spread:NAME`: the standard deviation with which the library itself starts a kernel.
 """
 
 from __future__ import annotations
@@ -76,10 +77,20 @@ def alive(model: torch.nn.Module):
     PyTorch's default kernels shrink it, and in inference no batch statistic scales it up again:
     after forty of them every picture would give the same map, and nothing would be compared.
     """
+    model.own_spread = kernel_spread(model)
     for module in model.modules():
         if isinstance(module, torch.nn.Conv2d):
             torch.nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
     return model
+
+
+def kernel_spread(model: torch.nn.Module) -> dict[str, float]:
+    """Standard deviation of each convolution's kernel, by the name of its module."""
+    return {
+        name: module.weight.std().item()
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.Conv2d)
+    }
 
 
 def vgg16():
@@ -215,6 +226,7 @@ def main() -> None:
 
     torch.manual_seed(0)
     model = NETWORKS[given.name]()
+    spread = getattr(model, "own_spread", None) or kernel_spread(model)
     randomise(model)
     given.folder.mkdir(parents=True, exist_ok=True)
     torch.save(model.state_dict(), given.folder / "state.pth")
@@ -247,6 +259,7 @@ def main() -> None:
         logits=logits,
         **({"training_auxiliary": auxiliary[0]} if auxiliary else {}),
         **after,
+        **{f"spread:{name}": value for name, value in spread.items()},
     )
 
 
