@@ -12,7 +12,8 @@ from experiments import (
     recognition,
     transfer,
 )
-from experiments.config import Experiment, UnknownSettingError
+from experiments.config import Experiment
+from experiments.settings import UnknownSettingError
 
 _FAMILIES = (inception, recognition, global_descriptors, competition, frozen_baseline, transfer)
 

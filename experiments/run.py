@@ -18,9 +18,9 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from experiments.config import UnknownSettingError, at_demo_size, with_setting
 from experiments.data_source import find_data
 from experiments.registry import EXPERIMENTS, get_experiment
+from experiments.settings import UnknownSettingError, at_demo_size, with_setting
 from experiments.stages.context import Context
 from experiments.workdir import Workdir
 

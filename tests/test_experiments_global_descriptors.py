@@ -7,8 +7,8 @@ import json
 import pytest
 
 from experiments import show
-from experiments.config import at_demo_size
 from experiments.registry import get_experiment
+from experiments.settings import at_demo_size
 from experiments.stages import networks
 from landmarks_tf.layers import GE2ESimilarity
 

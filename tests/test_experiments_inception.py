@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 
 from experiments import show
-from experiments.config import at_demo_size, with_setting
 from experiments.registry import get_experiment
+from experiments.settings import at_demo_size, with_setting
 from experiments.stages import networks, train
 from landmarks_tf.training.fit import compile_model
 from tests import contracts

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from experiments.config import UnknownSettingError
 from experiments.registry import EXPERIMENTS, get_experiment
+from experiments.settings import UnknownSettingError
 
 
 def test_unknown_name_tells_the_nearest():

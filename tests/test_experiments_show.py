@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 from experiments import show
-from experiments.config import at_demo_size
 from experiments.registry import EXPERIMENTS, get_experiment
+from experiments.settings import at_demo_size
 
 
 def test_list_names_every_experiment_once():

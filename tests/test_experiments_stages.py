@@ -10,9 +10,10 @@ import keras
 import numpy as np
 import pytest
 
-from experiments.config import Data, Experiment, Loss, Model, Train, at_demo_size
+from experiments.config import Data, Experiment, Loss, Model, Train
 from experiments.data_source import find_data
 from experiments.registry import get_experiment
+from experiments.settings import at_demo_size
 from experiments.stages import evaluate, networks, publish, train
 from experiments.stages.context import Context
 from experiments.workdir import Workdir

@@ -8,7 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from experiments.config import Data, Evaluation, Experiment, Loss, Model, with_setting
+from experiments.config import Data, Evaluation, Experiment, Loss, Model
+from experiments.settings import with_setting
 from experiments.stages import networks
 from landmarks_tf import losses
 from landmarks_tf.models import build_embedder, build_landmark_model

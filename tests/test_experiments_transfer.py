@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from experiments.config import at_demo_size
 from experiments.registry import get_experiment
+from experiments.settings import at_demo_size
 
 
 @pytest.mark.parametrize("size", [lambda recipe: recipe, at_demo_size])

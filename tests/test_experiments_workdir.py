@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from experiments.config import Experiment, with_setting
+from experiments.config import Experiment
+from experiments.settings import with_setting
 from experiments.workdir import Workdir, WorkdirError, read_json, write_json
 
 RECIPE = Experiment(name="recipe", summary="s", source="t")
