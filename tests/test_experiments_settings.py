@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from experiments.config import Experiment, as_dict, recipe_dict
+from experiments.config import Experiment, as_dict, differences, recipe_dict
 from experiments.registry import EXPERIMENTS
 from experiments.settings import (
     UnknownSettingError,
