@@ -3,8 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-# PyTorch's own networks, which the tests marked `peers` compare ours with.
+# Other people's implementations, which the tests marked `peers` compare ours with.
 TORCH := .venv-torch/.installed
+KERAS2 := .venv-keras2/.installed
+# The last packages for Keras 2 know no newer Python.
+PYTHON311 ?= $(shell $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && echo $(PYTHON) || command -v python3.11)
 PIP := -m pip install --quiet --disable-pip-version-check
 
 .PHONY: demo test test-alone test-fast peers lint format clean
@@ -12,9 +15,9 @@ PIP := -m pip install --quiet --disable-pip-version-check
 demo: $(INSTALLED)
 	$(BIN)/python -m experiments.run --exp inception_v200
 
-test: $(INSTALLED) $(TORCH) test-alone
+test: $(INSTALLED) $(TORCH) $(KERAS2) test-alone
 
-# The suite without building the peers' environment: what compares with PyTorch is skipped.
+# The suite without building the peers' environments: what compares with them is skipped.
 test-alone: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -23,7 +26,7 @@ test-alone: $(INSTALLED)
 test-fast: $(INSTALLED)
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow"
 
-peers: $(TORCH)
+peers: $(TORCH) $(KERAS2)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -44,5 +47,14 @@ $(TORCH): tests/peers/torch_requirements.txt
 	.venv-torch/bin/python $(PIP) -r $<
 	@touch $@
 
+$(KERAS2): tests/peers/keras2_requirements.txt
+ifeq ($(PYTHON311),)
+	@echo "note: no Python 3.11 here, so what runs tensorflow-addons and tensorflow-similarity is skipped"
+else
+	$(PYTHON311) -m venv .venv-keras2
+	.venv-keras2/bin/python $(PIP) -r $<
+	@touch $@
+endif
+
 clean:
-	rm -rf $(VENV) .venv-torch *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-torch .venv-keras2 *.egg-info .pytest_cache .ruff_cache .hypothesis
