@@ -97,7 +97,7 @@ def test_a_workdir_of_another_recipe(capsys, tmp_path, demo_records):
         ("data.augment=flop", "flip_jitter"),
         ("data.resize=stretch", "squash"),
         ("train.optimizer=adagrad", "adamw"),
-        ("train.schedule=linear", "cosine"),
+        ("train.schedule=square", "cosine"),
         ("model.pooling=median", "gem"),
         ("model.weights=missing.h5", "no weights file"),
     ],
