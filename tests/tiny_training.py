@@ -20,12 +20,12 @@ def network(*, dropout: float = 0.3, batch_norm: bool = True):
     """(B, 12, 12, 3) pixels -> (B, 4) cosines."""
     import keras
 
-    from landmarks_tf.layers import CosineClassifier, GeMPooling2D, PixelScaling
+    from landmarks_tf.layers import BatchNorm, CosineClassifier, GeMPooling2D, PixelScaling
 
     x = pixels = keras.Input((SIDE, SIDE, 3))
     x = PixelScaling([1 / 127.5] * 3, [-1.0] * 3)(x)
     x = keras.layers.Conv2D(8, 3, strides=2)(x)
-    x = keras.layers.BatchNormalization()(x) if batch_norm else x
+    x = BatchNorm()(x) if batch_norm else x
     x = keras.layers.Dropout(dropout)(keras.layers.ReLU()(x))
     x = keras.layers.Conv2D(16, 3)(x)
     x = keras.layers.Dropout(dropout)(GeMPooling2D()(x))
