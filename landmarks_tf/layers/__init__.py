@@ -9,6 +9,7 @@ from landmarks_tf.layers.grouped_convolution import GroupedConv2D
 from landmarks_tf.layers.l2_normalization import L2Normalization
 from landmarks_tf.layers.pixel_scaling import PixelScaling
 from landmarks_tf.layers.split_attention import SplitAttention2D, SplitPooling2D
+from landmarks_tf.layers.step_count import StepCount
 
 __all__ = [
     "BatchNorm",
@@ -21,4 +22,5 @@ __all__ = [
     "PixelScaling",
     "SplitAttention2D",
     "SplitPooling2D",
+    "StepCount",
 ]

@@ -9,6 +9,7 @@ from landmarks_tf.losses.contrastive import ContrastiveLoss, contrastive_losses
 from landmarks_tf.losses.cosface import CosFaceLoss, cosface_logits
 from landmarks_tf.losses.cross_entropy import CrossEntropyLoss, cross_entropy_losses
 from landmarks_tf.losses.ge2e import GE2ELoss, ge2e_losses
+from landmarks_tf.losses.margin_schedule import MarginSchedule
 from landmarks_tf.losses.multi_similarity import MultiSimilarityLoss, multi_similarity_losses
 from landmarks_tf.losses.norm_softmax import NormSoftmaxLoss, norm_softmax_logits
 from landmarks_tf.losses.proxy_anchor import ProxyAnchorLoss, proxy_anchor_losses
@@ -28,6 +29,7 @@ __all__ = [
     "CosFaceLoss",
     "CrossEntropyLoss",
     "GE2ELoss",
+    "MarginSchedule",
     "MultiSimilarityLoss",
     "NormSoftmaxLoss",
     "ProxyAnchorLoss",

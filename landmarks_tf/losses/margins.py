@@ -1,4 +1,4 @@
-"""Margins of a softmax over cosines: one for all classes, or one for each."""
+"""Margins of a softmax over cosines: one for all classes, or one for each; fixed or scheduled."""
 
 from __future__ import annotations
 
@@ -7,11 +7,18 @@ import math
 import numpy as np
 from keras import ops
 
+from landmarks_tf.losses.margin_schedule import MarginSchedule
 from landmarks_tf.losses.packed import pack_floats, unpack_floats
 
 
 def checked_angle(margin, name: str = "margin"):
-    """A margin in radians, as a float or (N,) float32; refuses what lies outside [0, pi/2)."""
+    """A margin in radians, as a float or (N,) float32; refuses what lies outside [0, pi/2).
+
+    A `MarginSchedule` is returned as it is, all its margins checked.
+    """
+    if isinstance(margin, MarginSchedule):
+        checked_angle(margin.all_margins(), name)
+        return margin
     margin = _float_or_array(margin, name)
     if not np.all((np.asarray(margin) >= 0) & (np.asarray(margin) < math.pi / 2)):
         worst = _first_outside(margin, math.pi / 2)
@@ -27,7 +34,13 @@ def checked_angle(margin, name: str = "margin"):
 
 
 def checked_difference(margin, name: str = "margin"):
-    """A margin between cosines, as a float or (N,) float32; refuses what lies outside [0, 2)."""
+    """A margin between cosines, as a float or (N,) float32; refuses what lies outside [0, 2).
+
+    A `MarginSchedule` is returned as it is, all its margins checked.
+    """
+    if isinstance(margin, MarginSchedule):
+        checked_difference(margin.all_margins(), name)
+        return margin
     margin = _float_or_array(margin, name)
     if not np.all((np.asarray(margin) >= 0) & (np.asarray(margin) < 2)):
         raise ValueError(
@@ -47,9 +60,15 @@ def checked_scale(scale: float) -> float:
 def margins_of(margin, ids, num_classes: int):
     """The margin of each row's class: the float itself, or (B,) of the (N,) margins.
 
+    Of a `MarginSchedule` it is that of the current step, a scalar tensor where the float was.
+
     Raises:
         ValueError: margins of another number of classes.
     """
+    if isinstance(margin, MarginSchedule):
+        if margin.class_margins is None:
+            return margin.current()
+        return margin.current() * margins_of(margin.class_margins, ids, num_classes)
     if isinstance(margin, float):
         return margin
     if len(margin) != num_classes:
@@ -60,13 +79,17 @@ def margins_of(margin, ids, num_classes: int):
     return ops.take(ops.convert_to_tensor(margin, dtype="float32"), ids, axis=0)
 
 
-def margin_config(margin) -> float | str:
-    """A margin for a config: the number, or the numbers of all classes packed."""
+def margin_config(margin) -> float | str | dict:
+    """A margin for a config: the number, the numbers of all classes packed, or the schedule."""
+    if isinstance(margin, MarginSchedule):
+        return margin.get_config()
     return margin if isinstance(margin, float) else pack_floats(margin)
 
 
-def margin_from_config(config) -> float | np.ndarray:
+def margin_from_config(config) -> float | np.ndarray | MarginSchedule:
     """The margin of `margin_config`."""
+    if isinstance(config, dict):
+        return MarginSchedule.from_config(config)
     return unpack_floats(config) if isinstance(config, str) else config
 
 
