@@ -70,6 +70,7 @@ def test_the_command(demo_raw, tmp_path):
         ]
     assert [step for step, _ in entry["curves"]["4"]] == [1, 2, 3]
     assert "mobilenet_v2_triplet" in (tmp_path / "learning.md").read_text()
+    assert str(demo_raw.parent) not in (tmp_path / "learning.json").read_text()
     assert (tmp_path / "learning.png").stat().st_size > 10_000
     again = run()
     assert "done before" in again.stderr

@@ -48,15 +48,21 @@ def collect(runs: Mapping[str, Mapping[int, Path]], settings: Sequence[str] = ()
     untrained = first.get("untrained")
     return {
         "format_version": 1,
-        "data": first["data"],
+        "data": Path(first["data"]).name,
         "images": first["images"],
         "classes": first["classes"],
         "seeds": sorted({seed for by_seed in runs.values() for seed in by_seed}),
-        "settings": list(settings),
+        "settings": [_without_folder(setting) for setting in settings],
         "untrained": untrained
         and {part: untrained["retrieval"][part][f"map@{RANK}"] for part in PARTS},
         "recipes": recipes,
     }
+
+
+def _without_folder(setting: str) -> str:
+    """A setting as others read it: a file by its name, not by where it lay."""
+    name, _, value = setting.partition("=")
+    return f"{name}={Path(value).name}" if "/" in value else setting
 
 
 def query_precisions(folder: Path) -> dict[str, np.ndarray]:
