@@ -27,10 +27,12 @@ def test_poolings_by_their_numbers(maps):
     np.testing.assert_allclose(pooled("max", maps), maps.max(axis=(1, 2)))
     for name in ("gem", "gem_fixed"):
         np.testing.assert_allclose(pooled(name, maps), gem.pool(maps, 3.0), rtol=1e-5)
+    for name in ("gem:1.5", "gem_fixed:1.5"):
+        np.testing.assert_allclose(pooled(name, maps), gem.pool(maps, 1.5), rtol=1e-5)
     np.testing.assert_array_equal(pooled("flatten", maps), maps.reshape(2, -1))
 
 
-@pytest.mark.parametrize(("pooling", "learned"), [("gem", 1), ("gem_fixed", 0)])
+@pytest.mark.parametrize(("pooling", "learned"), [("gem", 1), ("gem:4", 1), ("gem_fixed", 0)])
 def test_gem_learns_its_exponent_unless_fixed(pooling, learned):
     x = keras.Input((2, 2, 3))
     layer = keras.Model(x, pool(x, pooling)).get_layer("pool")
@@ -68,6 +70,13 @@ def test_refusals():
             "at 64 to 96 px (S2's program crashes at any other size)": lambda: pool(
                 keras.Input((7, 7, 3)), "padded_avg_flatten"
             ),
+            "gem:P with a number P of at least 1. Received: 'gem:three'": lambda: pool(
+                keras.Input((2, 2, 3)), "gem:three"
+            ),
+            "must be at least 1. Received: p=0.5": lambda: pool(
+                keras.Input((2, 2, 3)), "gem_fixed:0.5"
+            ),
+            "Received: 'avg:2'": lambda: pool(keras.Input((2, 2, 3)), "avg:2"),
             "Received: a map of 1x1": lambda: pool(keras.Input((1, 1, 3)), "padded_avg_flatten"),
         }
     )

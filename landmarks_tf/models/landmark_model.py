@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import keras
 from keras import layers
 
-from landmarks_tf.layers import CosineClassifier, GE2ESimilarity, L2Normalization
+from landmarks_tf.layers import CosineClassifier, GE2ESimilarity, L2Normalization, StepCount
 from landmarks_tf.models.backbones import Backbone
 from landmarks_tf.models.blocks import dense
 from landmarks_tf.models.inception import auxiliary_head
@@ -83,6 +83,7 @@ def build_landmark_model(
     subcenters: int = 1,
     images_per_class: int = 0,
     auxiliary: bool = False,
+    count_steps: bool = False,
 ) -> LandmarkModel:
     """Add the head that trains an embedder.
 
@@ -101,6 +102,8 @@ def build_landmark_model(
         subcenters: K of the cosine head.
         images_per_class: K of the ge2e head, at least 2: batches are P classes of K, in order.
         auxiliary: add InceptionV3's auxiliary classifier (needs 299 px).
+        count_steps: count the training steps in a layer "training_steps" before the cosine head,
+            for a loss whose margin follows them.
 
     Raises:
         ValueError: unknown head, fewer than 2 classes, a backbone without an auxiliary tap, or one
@@ -115,7 +118,8 @@ def build_landmark_model(
         features = embedder.get_layer("embedding").input
         main = _softmax_head(features, num_classes, head_dropout, backbone.dense_init)
     elif head == "cosine":
-        main = CosineClassifier(num_classes, subcenters, name="cosines")(embedder.output)
+        rows = StepCount(name="training_steps")(embedder.output) if count_steps else embedder.output
+        main = CosineClassifier(num_classes, subcenters, name="cosines")(rows)
     elif head == "embedding":
         main = embedder.output
     elif head == "ge2e":

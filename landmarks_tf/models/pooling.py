@@ -13,26 +13,41 @@ POOLINGS = ("avg", "max", "gem", "gem_fixed", "flatten", "padded_avg_flatten")
 def pool(feature_map, pooling: str):
     """(B, h, w, C) -> (B, D), in float32.
 
-    "avg", "max", "gem" (learned exponent) and "gem_fixed" (exponent 3) give D = C whatever the
-    size of the map. "flatten" keeps every position, D = h * w * C: VGG16's head.
-    "padded_avg_flatten" is the head of S2's ResNet50 (reproduction.md section 1.7): averages of
-    2x2 at stride 2 over the map padded by one row of zeros, flattened. D = 4 * C, which a map of
-    2x2 or 3x3 gives, and no other.
+    "avg", "max", "gem" (learned exponent) and "gem_fixed" give D = C whatever the size of the map.
+    GeM's exponent is 3, or starts there; "gem:P" and "gem_fixed:P" say another. "flatten" keeps
+    every position, D = h * w * C: VGG16's head. "padded_avg_flatten" is the head of S2's ResNet50
+    (reproduction.md section 1.7): averages of 2x2 at stride 2 over the map padded by one row of
+    zeros, flattened. D = 4 * C, which a map of 2x2 or 3x3 gives, and no other.
 
     Raises:
-        ValueError: an unknown pooling, or a map that "padded_avg_flatten" does not take.
+        ValueError: an unknown pooling, an exponent that is none, or a map that
+            "padded_avg_flatten" does not take.
     """
+    pooling, exponent = _split(pooling)
     if pooling == "avg":
         return layers.GlobalAveragePooling2D(name="pool", dtype="float32")(feature_map)
     if pooling == "max":
         return layers.GlobalMaxPooling2D(name="pool", dtype="float32")(feature_map)
     if pooling in ("gem", "gem_fixed"):
-        return GeMPooling2D(trainable_p=pooling == "gem", name="pool")(feature_map)
+        return GeMPooling2D(exponent, trainable_p=pooling == "gem", name="pool")(feature_map)
     if pooling == "flatten":
         return layers.Flatten(name="pool", dtype="float32")(feature_map)
     if pooling == "padded_avg_flatten":
         return _padded_avg_flatten(feature_map)
     raise ValueError(f"Expected a pooling among {', '.join(POOLINGS)}. Received: {pooling!r}.")
+
+
+def _split(pooling: str) -> tuple[str, float]:
+    """The name and the exponent: "gem:2.5" is ("gem", 2.5), "gem" is ("gem", 3)."""
+    name, colon, number = pooling.partition(":")
+    if not colon or name not in ("gem", "gem_fixed"):
+        return pooling, 3.0
+    try:
+        return name, float(number)
+    except ValueError:
+        raise ValueError(
+            f"Expected {name}:P with a number P of at least 1. Received: {pooling!r}."
+        ) from None
 
 
 def _padded_avg_flatten(feature_map):

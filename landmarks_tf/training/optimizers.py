@@ -135,6 +135,7 @@ def create_optimizer(
     weight_decay: float = 0.0,
     epsilon: float = 1e-7,
     clip_global_norm: float | None = None,
+    ema_momentum: float | None = None,
 ) -> keras.optimizers.Optimizer:
     """Build an optimizer by name.
 
@@ -145,6 +146,7 @@ def create_optimizer(
         weight_decay: factor, not negative.
         epsilon: of "adam" and "adamw".
         clip_global_norm: bound on the L2 norm of all gradients together, or None.
+        ema_momentum: of the moving averages of the weights, in (0, 1); None for no averages.
 
     Raises:
         ValueError: an unknown name, a number out of range, or weight decay for plain SGD.
@@ -156,7 +158,14 @@ def create_optimizer(
             f"clip_global_norm must be positive, or None for no clipping. "
             f"Received: {clip_global_norm}."
         )
+    if ema_momentum is not None and not 0 < ema_momentum < 1:
+        raise ValueError(
+            f"ema_momentum must lie in (0, 1), or be None for no averages. "
+            f"Received: {ema_momentum}."
+        )
     common = {"learning_rate": learning_rate, "global_clipnorm": clip_global_norm}
+    if ema_momentum is not None:
+        common |= {"use_ema": True, "ema_momentum": ema_momentum}
     if name == "adam":
         return AdamL2(l2=weight_decay, epsilon=epsilon, **common)
     if name == "adamw":
