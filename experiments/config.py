@@ -50,7 +50,9 @@ class Model:
         weights: None (random), "imagenet", a name of landmarks_tf.models.pretrained, or the path of
             a file.
         preprocessing: what the backbone reads; None for what its weights expect.
-        trainable: the backbone's layers that are trained, by how their names begin; empty for all.
+        trainable: the backbone's layers that are trained, by how their names begin; "@norms" for
+            its norms, "@nothing" for none of it; empty for all.
+        pooling: a name of landmarks_tf.models.pooling; "gem:P" starts GeM's exponent at P.
         neck: parts in order, as landmarks_tf.models.neck takes them.
         embedding_dim: width of the neck's plain "dense" part, None without one.
         dropout: rate of the neck's plain "dropout" part and before a softmax head.
@@ -85,6 +87,11 @@ class Loss:
         dynamic_margin: "arcface" and "cosface": a margin for each class by its number of training
             pictures, in place of `margin`; from `margin_low` for the largest class to `margin_high`
             for the smallest, by n ** -`margin_power`.
+        margin_schedule: "arcface" and "cosface": "step" or "linear": the margin changes with the
+            training step (of its stage), in place of a fixed `margin`.
+        margin_values: of the schedule: margins; factors of the margins by class size where
+            `dynamic_margin` gives them. The last is the final one.
+        margin_steps: of the schedule: the step at which each value is reached; 0 first.
         adaptive: "adacos": the scale follows each batch.
         label_smoothing: the losses over classes: "cross_entropy", "arcface", "cosface", "adacos"
             and "norm_softmax".
@@ -107,6 +114,9 @@ class Loss:
     margin_low: float | None = None
     margin_high: float | None = None
     margin_power: float | None = None
+    margin_schedule: str | None = None
+    margin_values: tuple[float, ...] | None = None
+    margin_steps: tuple[int, ...] | None = None
     adaptive: bool | None = None
     label_smoothing: float | None = None
     class_weights: bool | None = None
@@ -130,8 +140,16 @@ class Train:
         epochs: passes over the training pictures; used when `steps` is 0.
         steps: optimizer steps; overrides `epochs` when above 0.
         weight_decay: coupled L2 for "adam", decoupled for "adamw".
-        floor: where the cosine ends.
+        schedule: of the learning rate, a name of landmarks_tf.training.schedules.
+        floor: where "cosine", "linear" and "polynomial" end.
+        halve_every: of "halving", in steps.
+        milestones: of "step": the steps at which the rate is multiplied by `factor`.
+        factor: of "step"; None for 0.1.
+        power: of "polynomial"; None for 2.
+        warmup_steps: linear rise from 0 in front of any schedule.
         clip_global_norm: bound on the gradients' common L2 norm, or None.
+        ema_momentum: of moving averages of the weights, which then stand for the network in
+            validation and evaluation and in what is saved; None for none.
         precision: a Keras dtype policy.
         deterministic: ask the framework for bit-reproducible kernels.
     """
@@ -141,10 +159,14 @@ class Train:
     schedule: str = "cosine"
     floor: float = 1e-6
     halve_every: int = 25_000
+    milestones: tuple[int, ...] = ()
+    factor: float | None = None
+    power: float | None = None
     warmup_steps: int = 0
     epsilon: float = 1e-7
     weight_decay: float = 0.0
     clip_global_norm: float | None = None
+    ema_momentum: float | None = None
     epochs: int = 1
     steps: int = 0
     log_every: int = 100
@@ -197,6 +219,20 @@ class Published:
 
 
 @dataclass(frozen=True)
+class Stage:
+    """One stage of a training: the recipe with fields replaced (experiments.training_stages).
+
+    Attributes:
+        name: one word, part of a folder's name.
+        settings: (dotted field, value) pairs that this stage has of its own; the rest is the
+            recipe's.
+    """
+
+    name: str
+    settings: tuple[tuple[str, object], ...] = ()
+
+
+@dataclass(frozen=True)
 class Experiment:
     """One recipe.
 
@@ -204,7 +240,10 @@ class Experiment:
         name: what `--exp` takes.
         summary: one sentence for `--list`.
         source: paper and section, with what our recipe does differently.
-        demo: (dotted field, value) pairs that make the demo size of this recipe.
+        stages: of the training, in order, each from the weights of the one before; empty for a
+            training in one piece.
+        demo: (dotted field, value) pairs that make the demo size of this recipe; a stage's field is
+            stages.NUMBER.section.field.
     """
 
     name: str
@@ -217,6 +256,7 @@ class Experiment:
     evaluation: Evaluation = field(default_factory=Evaluation)
     export: Export = field(default_factory=Export)
     published: tuple[Published, ...] = ()
+    stages: tuple[Stage, ...] = ()
     demo: tuple[tuple[str, object], ...] = ()
 
 
@@ -229,9 +269,15 @@ def as_dict(experiment: Experiment) -> dict:
 
 
 def recipe_dict(experiment: Experiment) -> dict:
-    """Only what decides the result: the name and the settings."""
+    """Only what decides the result: the name and the settings, those of stages by their number."""
     whole = as_dict(experiment)
-    return {"name": experiment.name} | {section: whole[section] for section in SECTIONS}
+    recipe = {"name": experiment.name} | {section: whole[section] for section in SECTIONS}
+    if experiment.stages:
+        recipe["stages"] = {
+            str(number): {"name": stage["name"]} | dict(stage["settings"])
+            for number, stage in enumerate(whole["stages"], start=1)
+        }
+    return recipe
 
 
 def fingerprint(experiment: Experiment) -> str:

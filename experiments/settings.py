@@ -1,4 +1,7 @@
-"""Settings by name: `--set section.field=value`, and the fields that make the demo size."""
+"""Settings by name: `--set section.field=value`, and the fields that make the demo size.
+
+A stage's own field is `stages.STAGE.section.field`, STAGE being its number, from 1, or its name.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,14 @@ def known_settings(node: type = Experiment, prefix: str = "") -> dict[str, objec
 
 def with_value(experiment: Experiment, setting: str, value) -> Experiment:
     """`experiment` with one `section.field` replaced by a value of the right type."""
+    place, setting = _stage_of(experiment, setting)
     _check_known(setting)
+    if place is not None:
+        stage = experiment.stages[place]
+        settings = dict(stage.settings) | {setting: value}
+        stages = list(experiment.stages)
+        stages[place] = replace(stage, settings=tuple(settings.items()))
+        return replace(experiment, stages=tuple(stages))
     section, name = setting.split(".")
     part = replace(getattr(experiment, section), **{name: value})
     return replace(experiment, **{section: part})
@@ -56,8 +66,39 @@ def with_setting(experiment: Experiment, assignment: str) -> Experiment:
             f"--set takes section.field=value, for instance train.learning_rate=0.1. "
             f"Received: {assignment!r}."
         )
-    kind = _check_known(setting.strip())
-    return with_value(experiment, setting.strip(), _parse(setting, text.strip(), kind))
+    setting = setting.strip()
+    place, field = _stage_of(experiment, setting)
+    kind = _check_known(field)
+    if place is None:
+        _check_read_by_a_stage(experiment, field)
+    return with_value(experiment, setting, _parse(setting, text.strip(), kind))
+
+
+def _stage_of(experiment: Experiment, setting: str) -> tuple[int | None, str]:
+    """Place among the stages, or None for the recipe itself, and the `section.field`."""
+    if not setting.startswith("stages."):
+        return None, setting
+    which, _, field = setting.removeprefix("stages.").partition(".")
+    names = [stage.name for stage in experiment.stages]
+    if which in names:
+        return names.index(which), field
+    if which.isdigit() and 1 <= int(which) <= len(names):
+        return int(which) - 1, field
+    known = ", ".join(f"{number} ({name})" for number, name in enumerate(names, start=1))
+    raise UnknownSettingError(
+        f"There is no stage {which!r} in {experiment.name}. "
+        + (f"Its stages: {known}." if known else "It trains in one piece, without stages.")
+    )
+
+
+def _check_read_by_a_stage(experiment: Experiment, setting: str) -> None:
+    """Refuse a recipe's value that every stage replaces by its own: it would change nothing."""
+    names = [stage.name for stage in experiment.stages if setting in dict(stage.settings)]
+    if experiment.stages and len(names) == len(experiment.stages):
+        raise ValueError(
+            f"Every stage of {experiment.name} has its own {setting}. Set "
+            f"{' or '.join(f'stages.{name}.{setting}' for name in names)}."
+        )
 
 
 def _check_known(setting: str):
@@ -81,8 +122,10 @@ def _parse(setting: str, text: str, kind):
         if text.lower() in ("none", "null", ""):
             return None
         kind = next(a for a in arguments if a is not type(None))
-    elif origin is tuple:
-        return tuple(part.strip() for part in text.split(",") if part.strip())
+        origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is tuple:
+        parts = [part.strip() for part in text.split(",") if part.strip()]
+        return tuple(_parse(setting, part, arguments[0]) for part in parts)
     if kind is bool:
         if text.lower() not in ("true", "false"):
             raise ValueError(f"{setting} is true or false. Received: {text!r}.")

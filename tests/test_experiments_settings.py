@@ -6,7 +6,14 @@ import dataclasses
 
 import pytest
 
-from experiments.config import Experiment, as_dict, differences, recipe_dict
+from experiments.config import (
+    Experiment,
+    Stage,
+    as_dict,
+    differences,
+    fingerprint,
+    recipe_dict,
+)
 from experiments.registry import EXPERIMENTS
 from experiments.settings import (
     UnknownSettingError,
@@ -34,6 +41,9 @@ BASE = Experiment(name="base", summary="s", source="t")
             ("dropout", "dense", "batch_norm"),
         ),
         ("model.neck=", "model", "neck", ()),
+        ("train.milestones=100, 200", "train", "milestones", (100, 200)),
+        ("loss.margin_values=0.1,0.35", "loss", "margin_values", (0.1, 0.35)),
+        ("loss.margin_steps=none", "loss", "margin_steps", None),
         ("train.clip_global_norm=3", "train", "clip_global_norm", 3.0),
         ("train.deterministic=true", "train", "deterministic", True),
         ("evaluation.untrained_baseline=False", "evaluation", "untrained_baseline", False),
@@ -59,6 +69,8 @@ def test_setting_takes_the_type_of_its_field(assignment, section, field, value):
         ("train.learning_rate=fast", ValueError, "expects a number. Received: 'fast'"),
         ("data.batch_size=1.5", ValueError, "expects a whole number"),
         ("train.deterministic=1", ValueError, "true or false"),
+        ("train.milestones=1,x", ValueError, "expects a whole number. Received: 'x'"),
+        ("stages.1.train.steps=4", UnknownSettingError, "no stage '1' in base. It trains in one"),
     ],
 )
 def test_setting_that_cannot_be_says_why(assignment, error, message):
@@ -72,7 +84,9 @@ def test_every_setting_round_trips_through_text():
         for setting in known_settings():
             section, field = setting.split(".")
             value = getattr(getattr(recipe, section), field)
-            text = ",".join(value) if isinstance(value, tuple) else str(value)
+            text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            if any(setting in dict(stage.settings) for stage in recipe.stages):
+                continue
             again = with_setting(recipe, f"{setting}={text}")
             assert again == recipe, (name, setting)
 
@@ -89,3 +103,39 @@ def test_demo_size_differs_in_its_demo_fields_alone(name):
 def test_demo_fields_that_do_not_exist_are_refused():
     with pytest.raises(UnknownSettingError, match=r"no setting 'train\.epoch'"):
         at_demo_size(dataclasses.replace(BASE, demo=(("train.epoch", 1),)))
+
+
+STAGED = dataclasses.replace(
+    BASE,
+    stages=(
+        Stage("low", (("data.image_size", 64), ("train.steps", 5))),
+        Stage("high", (("data.image_size", 96),)),
+    ),
+)
+
+
+def test_a_stages_field_by_number_and_by_name():
+    for which in ("2", "high"):
+        changed = with_setting(STAGED, f"stages.{which}.train.learning_rate=0.5")
+        assert changed.stages[0] == STAGED.stages[0]
+        assert changed.stages[1].settings == (("data.image_size", 96), ("train.learning_rate", 0.5))
+    again = with_setting(STAGED, "stages.low.train.steps=7")
+    assert again.stages[0].settings == (("data.image_size", 64), ("train.steps", 7))
+    assert differences(recipe_dict(STAGED), recipe_dict(again)) == ["stages.1.train.steps: 5 -> 7"]
+    assert fingerprint(again) != fingerprint(STAGED) != fingerprint(BASE)
+    demo = dataclasses.replace(STAGED, demo=(("stages.high.data.image_size", 80),))
+    assert at_demo_size(demo).stages[1].settings == (("data.image_size", 80),)
+
+
+def test_a_field_that_every_stage_has_is_not_the_recipes_to_set():
+    assert with_setting(STAGED, "train.steps=9").train.steps == 9
+    with pytest.raises(ValueError, match=r"own data.image_size. Set stages.low.data.* or stages.h"):
+        with_setting(STAGED, "data.image_size=32")
+
+
+def test_stages_that_do_not_exist():
+    for setting in ("stages.3.train.steps=1", "stages.0.train.steps=1", "stages.mid.train.steps=1"):
+        with pytest.raises(UnknownSettingError, match=r"Its stages: 1 \(low\), 2 \(high\)"):
+            with_setting(STAGED, setting)
+    with pytest.raises(UnknownSettingError, match=r"Nearest: train\.steps"):
+        with_setting(STAGED, "stages.low.train.step=1")
