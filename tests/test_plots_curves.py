@@ -20,9 +20,13 @@ def test_each_kind_of_value_has_its_figure():
         {"step": 10, "images": 640, "loss": 2.5, "accuracy": 0.25, "learning_rate": 0.1},
         {"step": 20, "loss": 1.5, "accuracy": 0.5, "learning_rate": 0.05, "val_top1": 0.4},
         {"step": 30, "loss": 1.25, "val_map@100": 0.3, "images_per_s": 40, "gradient_norm": 2.0},
+        {"step": 40, "data_wait": 0.25, "seconds_left": 60},
     ]
     figures = training_curves(lines)
-    assert list(figures) == ["Loss", "Accuracy", "Retrieval", "Learning rate", "Speed", "Other"]
+    assert list(figures) == [
+        *("Loss", "Accuracy", "Retrieval", "Learning rate", "Speed", "Wait for data", "Other")
+    ]
+    assert series(figures["Wait for data"]) == {"data_wait": ([40], [0.25])}
     assert series(figures["Loss"]) == {"loss": ([10, 20, 30], [2.5, 1.5, 1.25])}
     assert series(figures["Accuracy"]) == {
         "accuracy": ([10, 20], [0.25, 0.5]),

@@ -1,7 +1,8 @@
-"""Metrics lines cut to a step, the counter, and the bar."""
+"""Metrics lines: what they hold, cut to a step, and what is saved when."""
 
 from __future__ import annotations
 
+import csv
 import json
 
 import keras
@@ -9,13 +10,13 @@ import numpy as np
 import pytest
 
 from landmarks_tf.training.callbacks import (
-    DataEndedError,
+    TIMINGS,
+    CheckpointEvery,
     MetricsLog,
-    Progress,
-    StepCounter,
     drop_lines_after,
 )
-from landmarks_tf.training.checkpoints import TrainingDivergedError
+from landmarks_tf.training.checkpoints import Checkpoints, TrainingDivergedError
+from landmarks_tf.training.step_counter import StepCounter
 from tests.test_training_tensorboard import scalars
 
 
@@ -70,36 +71,25 @@ def test_nothing_to_drop(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_counter_ends_the_training_at_its_last_step():
-    where = counter(7, total=10)
-    for step in range(3):
-        assert not where.model.stop_training
-        where.on_train_batch_end(step)
-    assert where.step == 10
-    assert where.model.stop_training
+class Waited:
+    """Stands for DataWait: a share that is known."""
 
-
-def test_a_short_segment_is_an_error_unless_it_is_the_last():
-    where = counter(20, total=25)
-    where.on_epoch_begin(0)
-    for step in range(5):
-        where.on_train_batch_end(step)
-    where.on_epoch_end(0)  # five steps, but the training is over
-    short = counter(20, total=100)
-    short.on_epoch_begin(0)
-    short.on_train_batch_end(0)
-    with pytest.raises(DataEndedError, match=r"ended after step 21 of 100\. Give as many"):
-        short.on_epoch_end(0)
+    def share(self):
+        return 0.25
 
 
 def test_a_line_and_its_scalars(tmp_path):
     where = counter(30)
-    log = log_of(tmp_path, where)
-    run_segment(where, log, 10, {"loss": np.float32(0.5), "accuracy": 0.75})
+    log = log_of(tmp_path, where, wait=Waited())
+    logs = {"loss": np.float32(0.5), "accuracy": 0.75}
+    run_segment(where, log, 10, logs)
     log.close()
     (line,) = [json.loads(text) for text in (tmp_path / "metrics.jsonl").read_text().splitlines()]
-    speed = line.pop("images_per_s")
-    assert speed > 0
+    assert list(line)[:2] == ["step", "images"]
+    assert {"step": 40, "images": 320, **logs} == line  # trackers after it see the whole line
+    timings = {name: line.pop(name) for name in TIMINGS}
+    assert timings["images_per_s"] > 0
+    assert timings["data_wait"] == 0.25
     assert line == {
         "step": 40,
         "images": 320,
@@ -107,9 +97,9 @@ def test_a_line_and_its_scalars(tmp_path):
         "accuracy": 0.75,
         "learning_rate": 0.25,
     }
-    assert list(line)[:2] == ["step", "images"]
     drawn = scalars(tmp_path / "tensorboard")
-    assert drawn.pop("images_per_s")[0][1] == pytest.approx(speed, rel=1e-5)
+    for name, value in timings.items():
+        assert drawn.pop(name)[0][1] == pytest.approx(value, rel=1e-5)
     assert drawn == {
         "loss": [(40, 0.5)],
         "accuracy": [(40, 0.75)],
@@ -117,35 +107,63 @@ def test_a_line_and_its_scalars(tmp_path):
     }
 
 
-@pytest.mark.parametrize("loss", [np.nan, np.inf, -np.inf])
-def test_a_loss_that_is_no_number_writes_no_line(tmp_path, loss):
-    where = counter()
+def test_time_left_goes_by_the_pace_of_this_run(tmp_path, monkeypatch):
+    """From step 30 of 100: 10 steps in 5 s, then 10 in 15 s with a validation; 50 are left."""
+    clock = iter((0.0, 0.0, 5.0, 5.0, 5.0, 15.0, 20.0))
+    monkeypatch.setattr("time.perf_counter", lambda: next(clock))
+    where = counter(30)
     log = log_of(tmp_path, where)
-    with pytest.raises(TrainingDivergedError, match=r"between steps 0 and 10; .*label that is no"):
+    run_segment(where, log, 10, {"loss": 1.0})
+    run_segment(where, log, 10, {"loss": 1.0})
+    log.close()
+    lines = [json.loads(text) for text in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [line["seconds_left"] for line in lines] == [5 / 10 * 60, 20 / 20 * 50]
+    assert [line["images_per_s"] for line in lines] == [80 / 5, 80 / 10]
+
+
+def test_the_table_has_the_lines(tmp_path):
+    (tmp_path / "metrics.jsonl").write_text('{"step": 10, "loss": 3.0}\n{"step": 20, "loss": 9}\n')
+    where = counter(10)
+    log = log_of(tmp_path, where, validate=lambda: {"val_top1": 0.125}, validate_every=30)
+    for loss in (2.0, 1.0):
         run_segment(where, log, 10, {"loss": loss})
     log.close()
-    assert not (tmp_path / "metrics.jsonl").exists()
+    with (tmp_path / "metrics.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [(row["step"], row["loss"], row["val_top1"]) for row in rows] == [
+        ("10", "3.0", ""),
+        ("20", "2.0", ""),
+        ("30", "1.0", "0.125"),
+    ]
 
 
-def test_the_bar_starts_where_training_resumes(capsys):
-    bar = Progress(counter(50), batch_size=8)
-    bar.on_train_batch_end(0, {"loss": 0.25, "main_accuracy": 0.5, "lr": 1.0})
-    bar.close()
-    shown = capsys.readouterr().err
-    assert "51%" in shown and "408/800" in shown
-    assert "loss=0.250, main_accuracy=0.500]" in shown
+# --- checkpoints ---------------------------------------------------------------------------------
 
 
-def test_values_are_read_at_most_once_a_second(capsys):
-    class Value:
-        reads = 0
+@pytest.mark.parametrize(
+    ("first", "last", "saved"), [(0, 10, []), (15, 25, [25]), (95, 100, [100])]
+)
+def test_a_segment_that_crosses_the_interval_is_saved(tmp_path, first, last, saved):
+    where = counter(last)
+    where.first_step = first
+    saver = CheckpointEvery(Checkpoints(tmp_path), where, 20)
+    saver.set_model(where.model)
+    saver.on_epoch_end(0)
+    assert Checkpoints(tmp_path).steps() == saved
 
-        def __float__(self):
-            Value.reads += 1
-            return 1.0
 
-    bar = Progress(counter(), batch_size=8)
-    for step in range(50):
-        bar.on_train_batch_end(step, {"loss": Value()})
-    bar.close()
-    assert Value.reads <= 3
+def test_a_weight_that_is_no_number_goes_through_the_watch(tmp_path):
+    class Watch:
+        def after_weights(self, error):
+            return TrainingDivergedError(f"watched: {error}")
+
+    where = counter(100)
+    where.model.layers[0].kernel.assign([[np.nan]])
+    for watch, message in (
+        (Watch(), "^watched: .*kernel' is no"),
+        (None, "^'model.*kernel' is no"),
+    ):
+        saver = CheckpointEvery(Checkpoints(tmp_path), where, 20, watch)
+        saver.set_model(where.model)
+        with pytest.raises(TrainingDivergedError, match=message):
+            saver.on_epoch_end(0)

@@ -11,7 +11,7 @@ from landmarks_tf.plots.style import drawing, label, new_figure, series_styles
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_NOT_CURVES = {"step", "images", "epoch"}
+_NOT_CURVES = {"step", "images", "epoch", "seconds_left"}
 
 
 def training_curves(lines: Sequence[Mapping]) -> dict[str, Figure]:
@@ -23,8 +23,8 @@ def training_curves(lines: Sequence[Mapping]) -> dict[str, Figure]:
             there. What is no number is passed over.
 
     Returns:
-        title -> figure, of Loss, Accuracy, Retrieval, Learning rate, Speed, Other that have a
-        point, in this order. Empty without lines.
+        title -> figure, of Loss, Accuracy, Retrieval, Learning rate, Speed, Wait for data,
+        Other that have a point, in this order. Empty without lines.
     """
     points: dict[str, tuple[list, list]] = {}
     for line in lines:
@@ -61,7 +61,7 @@ def _figure(series: Mapping[str, tuple[list, list]], title: str, unit: str) -> F
     axes.xaxis.get_major_locator().set_params(integer=True, nbins=7)
     if title == "Learning rate":
         axes.ticklabel_format(axis="y", style="sci", scilimits=(-2, 3), useMathText=False)
-    if title in ("Speed", "Learning rate"):
+    if title in ("Speed", "Wait for data", "Learning rate"):
         axes.set_ylim(bottom=0)
     if len(series) > 1:
         axes.legend()
@@ -86,5 +86,6 @@ _KINDS: tuple[tuple[str, str, Callable[[str], bool]], ...] = (
     ),
     ("Learning rate", "learning rate", lambda name: "learning_rate" in name),
     ("Speed", "images/s", lambda name: "images_per_s" in name),
+    ("Wait for data", "share of time", lambda name: "data_wait" in name),
     ("Other", "value", lambda name: True),
 )

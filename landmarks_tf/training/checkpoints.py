@@ -108,6 +108,8 @@ class Checkpoints:
                 stream.flush()
                 os.fsync(stream.fileno())
             partial.replace(final)
+            # After a power cut the new name must be there before the old file is gone.
+            _flush_names(self.folder)
         finally:
             partial.unlink(missing_ok=True)
         for old in self.steps()[: -self.keep]:
@@ -155,6 +157,16 @@ class Checkpoints:
                 continue
             return step
         return 0
+
+
+def _flush_names(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        # Not every network file system can do this for a folder.
+        with contextlib.suppress(OSError):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _strategy_scope(model: keras.Model):

@@ -5,20 +5,19 @@ from __future__ import annotations
 import contextlib
 import gc
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 
-from landmarks_tf.training.callbacks import (
-    CheckpointEvery,
-    DataEndedError,
-    MetricsLog,
-    Progress,
-    StepCounter,
-)
+from landmarks_tf.training.callbacks import CheckpointEvery, MetricsLog
 from landmarks_tf.training.checkpoints import CheckpointError, Checkpoints
+from landmarks_tf.training.data_wait import DataWait
+from landmarks_tf.training.divergence import DivergenceWatch
+from landmarks_tf.training.profiling import ProfileSteps
+from landmarks_tf.training.progress import Progress
+from landmarks_tf.training.step_counter import DataEndedError, StepCounter
 
 
 @dataclass(frozen=True)
@@ -80,6 +79,9 @@ def fit(
     *,
     workdir: Path,
     validate: Callable[[], dict] | None = None,
+    batch_contents: Callable[[int], dict] | None = None,
+    extra_callbacks: Sequence[keras.callbacks.Callback] = (),
+    profile: bool = False,
 ) -> dict:
     """Train, log, checkpoint; a run that was killed continues and ends with the same weights.
 
@@ -90,8 +92,12 @@ def fit(
         model: compiled (see `compile_model`), built under the strategy it trains with.
         dataset_from: step -> the batches from that step on, at least `plan.steps - step` of them.
         plan: length and intervals.
-        workdir: holds `checkpoints/`, `metrics.jsonl` and `tensorboard/`.
+        workdir: holds `checkpoints/`, `metrics.jsonl`, `metrics.csv` and `tensorboard/`.
         validate: returns values to log, for instance {"val_top1": 0.5}.
+        batch_contents: number of a batch -> what it holds, for `diverged.json` (`DivergenceWatch`).
+        extra_callbacks: Keras callbacks beside ours, such as a tracker's; an "epoch" is a segment
+            of `log_every` steps, and its logs are the whole line of `metrics.jsonl`.
+        profile: write a profile of some steps into `tensorboard/` (`ProfileSteps`).
 
     Returns:
         {"steps", "resumed_from"}.
@@ -117,24 +123,37 @@ def fit(
     _check_length(dataset, start, plan.steps)
     counter = StepCounter(start, segment_steps=plan.log_every, total_steps=plan.steps)
     with contextlib.ExitStack() as stack:
+        wait = DataWait()
+        stack.callback(wait.close)
+        watch = DivergenceWatch(workdir, counter, batch_contents)
         log = MetricsLog(
             workdir,
             counter,
             batch_size=plan.batch_size,
             validate=validate,
             validate_every=plan.validate_every,
+            wait=wait,
         )
         stack.callback(log.close)
-        progress = Progress(counter, plan.batch_size)
+        # The bar last of what is opened, so that it is closed before an error is printed.
+        progress = Progress(counter, plan.batch_size, wait)
         stack.callback(progress.close)
-        saver = CheckpointEvery(checkpoints, counter, plan.checkpoint_every)
+        saver = CheckpointEvery(checkpoints, counter, plan.checkpoint_every, watch)
+        # Ordered: the counter is read by the others, and what diverged is not logged nor saved.
+        callbacks = [counter, wait, progress, watch, log, saver, *extra_callbacks]
+        if profile:
+            profiler = ProfileSteps(workdir / "tensorboard", counter)
+            stack.callback(profiler.close)
+            callbacks.append(profiler)
+        first = math.ceil(start / plan.log_every)
         _run_keras(
             model,
             dataset,
-            epochs=math.ceil((plan.steps - start) / plan.log_every),
+            # Numbered over all runs, for trackers that draw by Keras' epochs.
+            initial_epoch=first,
+            epochs=first + math.ceil((plan.steps - start) / plan.log_every),
             steps_per_epoch=plan.log_every,
-            # Ordered: the counter is read by the others, and what diverged is not saved.
-            callbacks=[counter, progress, log, saver],
+            callbacks=callbacks,
         )
     return report
 
