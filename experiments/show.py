@@ -7,6 +7,7 @@ import json
 from experiments.config import SECTIONS, Experiment, as_dict
 from experiments.registry import EXPERIMENTS
 from experiments.stages.context import Context
+from experiments.training_stages import last_recipe
 from experiments.workdir import read_json
 
 
@@ -32,6 +33,9 @@ def recipe(experiment: Experiment, size: str, *, as_json: bool) -> str:
     for section in SECTIONS:
         lines.append(f"\n{section}")
         lines += [f"  {section}.{key} = {value}" for key, value in whole[section].items()]
+    for number, stage in enumerate(whole["stages"], start=1):
+        lines.append(f"\nstage {number} ({stage['name']})")
+        lines += [f"  stages.{number}.{key} = {value}" for key, value in stage["settings"]]
     params = shown["params"]
     lines.append(f"\nparameters at {params['classes']:,} classes")
     lines.append(f"  trainable {params['trainable']:,}, total {params['total']:,}")
@@ -46,12 +50,16 @@ def recipe(experiment: Experiment, size: str, *, as_json: bool) -> str:
 
 
 def parameter_counts(experiment: Experiment) -> dict:
-    """Counts at the source's number of classes; 890, S2's, where the recipe states none."""
+    """Counts at the source's number of classes; 890, S2's, where the recipe states none.
+
+    Of a training in stages they are those of the last.
+    """
     from dataclasses import replace
 
     from experiments.stages.networks import build_network
     from landmarks_tf.models import BACKBONES, count_parameters
 
+    experiment = last_recipe(experiment)
     classes = experiment.data.expected_classes or 890
     counts = count_parameters(build_network(experiment, classes, weights=False).trainer)
     counts = {"classes": classes} | counts

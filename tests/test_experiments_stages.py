@@ -14,7 +14,7 @@ from experiments.config import Data, Experiment, Loss, Model, Train
 from experiments.data_source import find_data
 from experiments.registry import get_experiment
 from experiments.settings import at_demo_size
-from experiments.stages import evaluate, networks, publish, train
+from experiments.stages import evaluate, networks, planned, publish, train
 from experiments.stages.context import Context
 from experiments.workdir import Workdir
 from landmarks_tf.losses import ArcFaceLoss
@@ -61,18 +61,18 @@ def test_auxiliary_loss_is_weighted():
 
 def test_an_epoch_is_as_many_pictures_as_the_training_set_has():
     labels = np.arange(130) % 5
-    plan = train.sampling_plan(Data(batch_size=32), labels, seed=0)
+    plan = planned.sampling_plan(Data(batch_size=32), labels, seed=0)
     recipe = dataclasses.replace(SMALL, train=Train(epochs=10))
-    assert train.total_steps(recipe, plan) == 41  # 10 * 130 / 32 = 40.6
-    assert train.total_steps(dataclasses.replace(SMALL, train=Train(steps=7)), plan) == 7
+    assert planned.total_steps(recipe, plan) == 41  # 10 * 130 / 32 = 40.6
+    assert planned.total_steps(dataclasses.replace(SMALL, train=Train(steps=7)), plan) == 7
 
 
 def test_class_balanced_batches_must_add_up():
     data = Data(sampling="class_balanced", batch_size=8, classes_per_batch=3, images_per_class=2)
     with pytest.raises(ValueError, match="3 x 2 = 6"):
-        train.sampling_plan(data, np.arange(20) % 5, seed=0)
+        planned.sampling_plan(data, np.arange(20) % 5, seed=0)
     with pytest.raises(ValueError, match="shuffled, class_balanced"):
-        train.sampling_plan(Data(sampling="sorted"), np.arange(20), seed=0)
+        planned.sampling_plan(Data(sampling="sorted"), np.arange(20), seed=0)
 
 
 def test_landmark_ids_undo_the_relabeling(tmp_path):

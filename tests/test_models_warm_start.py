@@ -58,7 +58,7 @@ def test_what_does_not_fit_stays_as_it_was():
 def test_fresh_layers_start_anew_though_their_shapes_fit():
     source, target = network(0), network(1)
     before = weights_of(target)["cosines/centers"]
-    report = carry_weights(source, target, fresh=("cosines",))
+    report = carry_weights(source, target, fresh={"cosines": "other classes"})
     assert report.new == {"cosines": "other classes"}
     np.testing.assert_array_equal(weights_of(target)["cosines/centers"], before)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from experiments.config import Experiment, fingerprint
 from experiments.data_source import DataSource
+from experiments.training_stages import last_recipe
 from experiments.workdir import Workdir
 from landmarks_tf.records import Manifest, RecordIndex, list_splits
 
@@ -38,6 +39,10 @@ class Context:
     def metadata(self) -> Path:
         """Copies of the CSVs that evaluation needs."""
         return self.records / "metadata"
+
+    def after_training(self) -> Context:
+        """The run as what comes after training sees it: with the recipe of the last stage."""
+        return replace(self, experiment=last_recipe(self.experiment))
 
     def index_of(self, split: str) -> RecordIndex:
         return RecordIndex.open(self.records, split)

@@ -12,7 +12,7 @@ def build_index(context: Context) -> list[Path]:
     from landmarks_tf.retrieval.embed import load_embeddings
     from landmarks_tf.retrieval.scann_index import ScannIndex
 
-    fingerprint = context.fingerprint_of("index", trained=True)
+    fingerprint = context.after_training().fingerprint_of("index", trained=True)
     stored = load_embeddings(context.embeddings_path("index"), fingerprint=fingerprint)
     k = min(100, len(stored.ids))
     ScannIndex.build(
@@ -30,7 +30,7 @@ def export(context: Context) -> list[Path]:
     from landmarks_tf.export.kaggle import zip_saved_model
     from landmarks_tf.export.saved_model import export_embedder
 
-    workdir, recipe = context.workdir, context.experiment
+    workdir, recipe = context.workdir, context.after_training().experiment
     tests = context.index_of("test")
     compared = range(min(recipe.export.parity_images, len(tests)))
     report = export_embedder(

@@ -25,6 +25,7 @@ def run(context: Context) -> list[Path]:
     import landmarks_tf.losses  # noqa: F401  (registers the classes that the models hold)
     from experiments.stages.networks import build_network, class_scores
 
+    context = context.after_training()
     workdir = context.workdir
     embedder = keras.saving.load_model(workdir.embedder, compile=False)
     trainer = keras.saving.load_model(workdir.trainer, compile=False)

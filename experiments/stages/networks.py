@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from experiments.config import Experiment, Loss
+from experiments.stages import margin_schedules
 from landmarks_tf import losses
 from landmarks_tf.models import (
     CLASSLESS_HEADS,
@@ -54,6 +55,7 @@ def build_network(experiment: Experiment, num_classes: int, *, weights: bool = T
         subcenters=model.subcenters,
         images_per_class=experiment.data.images_per_class,
         auxiliary=model.auxiliary_weight > 0,
+        count_steps=experiment.loss.margin_schedule is not None,
     )
 
 
@@ -69,7 +71,14 @@ def class_scores(experiment: Experiment, trainer: keras.Model) -> keras.Model | 
 
 
 _OVER_CLASSES = ("label_smoothing", "class_weights")
-_BY_SIZE = ("dynamic_margin", "margin_low", "margin_high", "margin_power")
+_MARGINS = (
+    "margin",
+    "dynamic_margin",
+    "margin_low",
+    "margin_high",
+    "margin_power",
+    *margin_schedules.SETTINGS,
+)
 
 # name -> (the head it trains, its class, the settings of `config.Loss` that it reads)
 _LOSSES = {
@@ -77,9 +86,9 @@ _LOSSES = {
     "arcface": (
         "cosine",
         losses.ArcFaceLoss,
-        ("margin", "scale", "form", *_BY_SIZE, *_OVER_CLASSES),
+        ("scale", "form", *_MARGINS, *_OVER_CLASSES),
     ),
-    "cosface": ("cosine", losses.CosFaceLoss, ("margin", "scale", *_BY_SIZE, *_OVER_CLASSES)),
+    "cosface": ("cosine", losses.CosFaceLoss, ("scale", *_MARGINS, *_OVER_CLASSES)),
     "adacos": ("cosine", losses.AdaCosLoss, ("adaptive", *_OVER_CLASSES)),
     "norm_softmax": ("cosine", losses.NormSoftmaxLoss, ("temperature", *_OVER_CLASSES)),
     "proxy_anchor": ("cosine", losses.ProxyAnchorLoss, ("margin", "scale")),
@@ -161,8 +170,9 @@ def _loss(settings: Loss, class_sizes: np.ndarray | None):
                 f"loss.soft_margin=true."
             )
         given["margin"] = None
-    by_class = {key: given.pop(key) for key in (*_BY_SIZE, "class_weights") if key in given}
+    by_class = {key: given.pop(key) for key in (*_MARGINS[1:], "class_weights") if key in given}
     given |= _margins(settings, class_sizes)
+    given |= margin_schedules.scheduled_margin(settings, given.get("margin"))
     loss = kind(**given)
     if by_class.get("class_weights"):
         weights = losses.class_weights(_sizes(class_sizes, "class_weights"))

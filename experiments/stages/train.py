@@ -2,141 +2,131 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from experiments.config import Data, Experiment
+from experiments.config import Experiment
+from experiments.stages.class_set import ClassSet
 from experiments.stages.context import Context
+from experiments.stages.optimization import optimizer_of
+from experiments.stages.planned import PlannedStage, check_networks, plan_stages
+from experiments.stages.succession import join_metrics, start_from
 
 
 def run(context: Context) -> list[Path]:
-    """Train to the end, from wherever an earlier run stopped; save trainer and embedder."""
+    """Train to the end, from wherever an earlier run stopped; save trainer and embedder.
+
+    A recipe with stages trains one after another, each in a folder of its own, from the weights of
+    the one before. All of them are checked before the first begins.
+    """
     import keras
 
-    from experiments.stages.networks import build_network, class_scores, losses_of
-    from landmarks_tf.data.dataset import clear_errors
-    from landmarks_tf.training.distribution import check_divisible, create_strategy
-    from landmarks_tf.training.fit import FitPlan, compile_model, fit
+    from landmarks_tf.training.distribution import create_strategy
 
     recipe, workdir = context.experiment, context.workdir
     if recipe.train.deterministic and keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
         tf.config.experimental.enable_op_determinism()
-    index = context.index_of("train")
-    batches = sampling_plan(recipe.data, index.label, recipe.train.seed)
-    steps = total_steps(recipe, batches)
     strategy = create_strategy(recipe.train.strategy)
-    check_divisible(batches.batch_size, strategy.num_replicas_in_sync)
-    loss, metrics, loss_weights = losses_of(
-        recipe, np.bincount(index.label, minlength=context.num_classes)
-    )
+    stages = plan_stages(context, strategy.num_replicas_in_sync)
+    check_networks([stage for stage in stages[1:] if not stage.folder.exists()])
+    network = before = None
+    for stage in stages:
+        if stage is not stages[-1] and stage.result.exists():
+            print(f"{stage.title}: done before", file=sys.stderr)
+        else:
+            # What the last stage needed goes before the next one's is made.
+            network = None
+            gc.collect()
+            network = _train(context, stage, strategy, before)
+            if stage is not stages[-1]:
+                _save_model(network.trainer, stage.result)
+        before = stage
+    metrics = workdir.training / "metrics.jsonl"
+    if recipe.stages:
+        join_metrics(stages, metrics)
+    for model, path in ((network.trainer, workdir.trainer), (network.embedder, workdir.embedder)):
+        _save_model(model, path)
+    return [workdir.trainer, workdir.embedder, metrics]
+
+
+def _train(context: Context, stage: PlannedStage, strategy, before: PlannedStage | None):
+    """Train one stage to its end; return its network, with the weights it is judged by."""
+    from experiments.stages.margin_schedules import follow_steps
+    from experiments.stages.networks import build_network, losses_of
+    from landmarks_tf.data.dataset import clear_errors
+    from landmarks_tf.training.averages import use_averages
+    from landmarks_tf.training.fit import FitPlan, compile_model, fit
+
+    recipe, num_classes = stage.recipe, len(stage.classes)
+    loss, metrics, loss_weights = losses_of(recipe, stage.class_sizes)
     with strategy.scope():
-        network = build_network(recipe, context.num_classes)
+        network = build_network(recipe, num_classes, weights=before is None)
+        started = None if before is None else start_from(before, stage, network)
+        follow_steps(loss, network.trainer)
         compile_model(
             network.trainer,
             loss=loss,
-            optimizer=_optimizer(recipe, steps),
+            optimizer=optimizer_of(recipe, stage.steps),
             metrics=metrics,
             loss_weights=loss_weights,
         )
     print(
-        f"Training {recipe.model.backbone} at {recipe.data.image_size} px on {len(index):,} "
-        f"pictures of {context.num_classes:,} classes: {steps:,} steps of {batches.batch_size}, "
-        f"{strategy.num_replicas_in_sync} device(s).",
+        f"{stage.title + ': training' if stage.title else 'Training'} {recipe.model.backbone} at "
+        f"{recipe.data.image_size} px on {len(stage.index):,} pictures of {num_classes:,} classes: "
+        f"{stage.steps:,} steps of {stage.batches.batch_size}, {strategy.num_replicas_in_sync} "
+        f"device(s)." + (f" From {before.title}: {started}." if started else ""),
         file=sys.stderr,
     )
-    validate = None
-    scorer = class_scores(recipe, network.trainer)
-    if context.has_split("validation") and recipe.model.head != "reconstruction":
-
-        def validate():
-            if scorer is None:
-                found = held_out_pairs(context, network.embedder)
-            else:
-                found = held_out(context, scorer)
-            return {f"val_{key}": value for key, value in found.items()}
-
-    with clear_errors(index):
+    with clear_errors(stage.index):
         fit(
             network.trainer,
-            lambda step: _training_data(recipe, index, batches, step, steps),
+            lambda step: _training_data(
+                recipe, stage.index, stage.batches, step, stage.steps, stage.classes
+            ),
             FitPlan(
-                steps=steps,
-                batch_size=batches.batch_size,
+                steps=stage.steps,
+                batch_size=stage.batches.batch_size,
                 log_every=recipe.train.log_every,
                 checkpoint_every=recipe.train.checkpoint_every,
                 validate_every=recipe.train.validate_every,
             ),
-            workdir=workdir.training,
-            validate=validate,
+            workdir=stage.folder,
+            validate=_validation(context, stage, network),
         )
-    for model, path in ((network.trainer, workdir.trainer), (network.embedder, workdir.embedder)):
-        _save_model(model, path)
-    return [workdir.trainer, workdir.embedder, workdir.training / "metrics.jsonl"]
+    use_averages(network.trainer)
+    return network
 
 
-def sampling_plan(data: Data, labels: np.ndarray, seed: int):
-    """The recipe's order of pictures.
+def _validation(context: Context, stage: PlannedStage, network):
+    """What `fit` calls to judge the network on the held-out pictures; None where there are none."""
+    from experiments.stages.networks import class_scores
+    from landmarks_tf.training.averages import averaged_weights
 
-    Raises:
-        ValueError: an unknown sampling, or numbers that contradict each other.
-    """
-    from landmarks_tf.data import sampling
+    if not context.has_split("validation") or stage.recipe.model.head == "reconstruction":
+        return None
+    context = replace(context, experiment=stage.recipe)
+    scorer = class_scores(stage.recipe, network.trainer)
 
-    if data.sampling == "shuffled":
-        return sampling.shuffled(len(labels), batch_size=data.batch_size, seed=seed)
-    if data.sampling == "class_balanced":
-        groups = data.classes_per_batch * data.images_per_class
-        if groups != data.batch_size:
-            raise ValueError(
-                f"A class-balanced batch holds classes_per_batch x images_per_class pictures. "
-                f"Received: {data.classes_per_batch} x {data.images_per_class} = {groups}, "
-                f"data.batch_size={data.batch_size}."
-            )
-        return sampling.class_balanced(
-            labels,
-            classes_per_batch=data.classes_per_batch,
-            images_per_class=data.images_per_class,
-            seed=seed,
-        )
-    raise ValueError(
-        f"Expected a sampling among shuffled, class_balanced. Received: {data.sampling!r}."
-    )
+    def validate():
+        with averaged_weights(network.trainer):
+            if scorer is None:
+                found = held_out_pairs(context, network.embedder, classes=stage.classes)
+            else:
+                found = held_out(context, scorer, stage.classes)
+        return {f"val_{key}": value for key, value in found.items()}
+
+    return validate
 
 
-def total_steps(recipe: Experiment, plan) -> int:
-    """Steps of the whole training; an epoch is as many pictures as the training set has."""
-    if recipe.train.steps:
-        return recipe.train.steps
-    return max(1, round(recipe.train.epochs * plan.num_rows / plan.batch_size))
-
-
-def _optimizer(recipe: Experiment, steps: int):
-    from landmarks_tf.training.optimizers import create_optimizer
-    from landmarks_tf.training.schedules import learning_rate_schedule
-
-    train = recipe.train
-    rate = learning_rate_schedule(
-        train.schedule,
-        learning_rate=train.learning_rate,
-        total_steps=steps,
-        floor=train.floor,
-        halve_every=train.halve_every,
-        warmup_steps=train.warmup_steps,
-    )
-    return create_optimizer(
-        train.optimizer,
-        rate,
-        weight_decay=train.weight_decay,
-        epsilon=train.epsilon,
-        clip_global_norm=train.clip_global_norm,
-    )
-
-
-def _training_data(recipe: Experiment, index, plan, step: int, steps: int):
+def _training_data(
+    recipe: Experiment, index, plan, step: int, steps: int, classes: ClassSet | None = None
+):
     from landmarks_tf.data.dataset import make_dataset
 
     dataset = make_dataset(
@@ -149,6 +139,11 @@ def _training_data(recipe: Experiment, index, plan, step: int, steps: int):
         start_step=step,
         num_steps=steps - step,
     )
+    if classes is not None and not classes.is_all:
+        import tensorflow as tf
+
+        numbers = tf.constant(classes.number_of())
+        dataset = dataset.map(lambda images, labels: (images, tf.gather(numbers, labels)))
     if recipe.model.auxiliary_weight == 0:
         return dataset
     return dataset.map(lambda images, labels: (images, {"main": labels, "auxiliary": labels}))
@@ -169,13 +164,25 @@ def evaluation_data(recipe: Experiment, index, first_row: int = 0):
     )
 
 
-def held_out(context: Context, scorer) -> dict[str, float]:
-    """Top-1, top-5 and macro F1 on the held-out split, every picture counted once."""
+def held_out(context: Context, scorer, classes: ClassSet | None = None) -> dict[str, float]:
+    """Top-1, top-5 and macro F1 on the held-out split, every picture counted once.
+
+    Args:
+        context: the run.
+        scorer: (B, S, S, 3) -> (B, C).
+        classes: what the scorer knows; None for all classes. Pictures of others are left out, and
+            {} is returned where none is left.
+    """
     from landmarks_tf.metrics.classification import macro_f1, top_k_accuracy
 
     index = context.index_of("validation")
-    scores = predict(context.experiment, scorer, index)
     labels = np.asarray(index.label)
+    if classes is not None and not classes.is_all:
+        index = classes.rows_of(index)
+        labels = classes.relabel(index.label)
+        if not len(index):
+            return {}
+    scores = predict(context.experiment, scorer, index)
     return {
         "top1": top_k_accuracy(scores, labels, 1),
         "top5": top_k_accuracy(scores, labels, min(5, scores.shape[1])),
@@ -183,7 +190,9 @@ def held_out(context: Context, scorer) -> dict[str, float]:
     }
 
 
-def held_out_pairs(context: Context, embedder, batches: int = 10) -> dict[str, float]:
+def held_out_pairs(
+    context: Context, embedder, batches: int = 10, classes: ClassSet | None = None
+) -> dict[str, float]:
     """Equal error rate on the held-out split, the mean over batches of P classes x K pictures.
 
     As S1 watches GE2E (reproduction.md sections 2.2 and 2.7): each picture against the centroids of
@@ -196,6 +205,7 @@ def held_out_pairs(context: Context, embedder, batches: int = 10) -> dict[str, f
     from landmarks_tf.metrics.equal_error_rate import equal_error_rate
 
     data, index = context.experiment.data, context.index_of("validation")
+    index = index if classes is None else classes.rows_of(index)
     labels = np.asarray(index.label)
     sizes = np.bincount(labels, minlength=2)
     K = min(data.images_per_class, int(np.sort(sizes)[-2]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import keras
@@ -30,7 +30,7 @@ def carry_weights(
     source: keras.Model,
     target: keras.Model,
     *,
-    fresh: Collection[str] = (),
+    fresh: Mapping[str, str] | None = None,
     required: Collection[str] = (),
 ) -> WarmStart:
     """Set each layer of `target` to the weights of the layer of the same name in `source`.
@@ -41,8 +41,8 @@ def carry_weights(
     Args:
         source: the network that was trained.
         target: the network that is about to be. Changed in place.
-        fresh: names of layers that start anew whatever their shapes, such as the centres of
-            other classes.
+        fresh: layers that start anew whatever their shapes, such as the centres of other classes:
+            name -> why.
         required: names of layers that must be carried, the backbone's for instance.
 
     Raises:
@@ -54,7 +54,7 @@ def carry_weights(
     for layer in target.layers:
         if not layer.weights:
             continue
-        reason = _why_not(layer, found.get(layer.name), fresh)
+        reason = (fresh or {}).get(layer.name) or _why_not(layer, found.get(layer.name))
         if reason is None:
             carried[layer.name] = layer
         else:
@@ -70,9 +70,7 @@ def carry_weights(
     return WarmStart(tuple(carried), new)
 
 
-def _why_not(layer, old, fresh: Collection[str]) -> str | None:
-    if layer.name in fresh:
-        return "other classes"
+def _why_not(layer, old) -> str | None:
     if old is None:
         return "not in the network before"
     shapes = [tuple(weight.shape) for weight in layer.weights]

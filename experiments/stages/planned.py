@@ -1,0 +1,176 @@
+"""What each stage of a training will do, worked out and checked before the first of them starts."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from experiments.config import Data, Experiment
+from experiments.stages.class_set import ClassSet, class_set
+from experiments.stages.context import Context
+from experiments.training_stages import StageRecipe, stage_recipes
+from landmarks_tf.records import RecordIndex
+
+
+@dataclass(frozen=True, eq=False)
+class PlannedStage:
+    """A stage, with its data.
+
+    Attributes:
+        title: for messages; "" for a training in one piece.
+        recipe: the stage's own.
+        folder: holds its checkpoints and metrics.jsonl.
+        index: the rows it trains on, under the records' labels.
+        classes: its classes.
+        batches: its plan over the rows of `index`.
+        steps: how many it takes.
+    """
+
+    title: str
+    recipe: Experiment
+    folder: Path
+    index: RecordIndex
+    classes: ClassSet
+    batches: object
+    steps: int
+
+    @property
+    def result(self) -> Path:
+        """The trained network that the next stage starts from; there when the stage is done."""
+        return self.folder / "trainer.keras"
+
+    @property
+    def class_sizes(self) -> np.ndarray:
+        """(C,) training pictures of each of its classes."""
+        return np.bincount(self.classes.relabel(self.index.label), minlength=len(self.classes))
+
+
+def plan_stages(context: Context, replicas: int) -> list[PlannedStage]:
+    """Every stage of the training, checked.
+
+    Args:
+        context: the run.
+        replicas: devices that share a batch.
+
+    Raises:
+        ValueError: what a stage asks for does not fit its data, its length, its loss or the
+            devices; or the last stage leaves classes out. The message names the stage.
+    """
+    stages = stage_recipes(context.experiment)
+    planned = []
+    for stage in stages:
+        with _named(stage.title if stage.name else ""):
+            planned.append(_plan(context, stage, replicas))
+    last = planned[-1]
+    if not last.classes.is_all:
+        raise ValueError(
+            f"The last stage trains on every class of the records, for the network is judged by "
+            f"them. Received: {last.title} has data.min_images_per_class="
+            f"{last.recipe.data.min_images_per_class}, which leaves {len(last.classes):,} of "
+            f"{last.classes.total:,} classes. Set it in the recipe or in an earlier stage."
+        )
+    return planned
+
+
+def check_networks(stages: Sequence[PlannedStage]) -> None:
+    """Build the network of each stage once and let it go, so that a mistake shows at once.
+
+    Raises:
+        ValueError: what a stage sets does not make a network. The message names the stage.
+    """
+    from experiments.stages.networks import build_network
+
+    for stage in stages:
+        with _named(stage.title):
+            build_network(stage.recipe, len(stage.classes), weights=False)
+
+
+def sampling_plan(data: Data, labels: np.ndarray, seed: int):
+    """The recipe's order of pictures.
+
+    Raises:
+        ValueError: an unknown sampling, numbers that contradict each other, or more classes a batch
+            or pictures a class than there are.
+    """
+    from landmarks_tf.data import sampling
+
+    if data.sampling == "shuffled":
+        return sampling.shuffled(len(labels), batch_size=data.batch_size, seed=seed)
+    if data.sampling == "class_balanced":
+        groups = data.classes_per_batch * data.images_per_class
+        if groups != data.batch_size:
+            raise ValueError(
+                f"A class-balanced batch holds classes_per_batch x images_per_class pictures. "
+                f"Received: {data.classes_per_batch} x {data.images_per_class} = {groups}, "
+                f"data.batch_size={data.batch_size}."
+            )
+        _check_largest_class(labels, data.images_per_class)
+        return sampling.class_balanced(
+            labels,
+            classes_per_batch=data.classes_per_batch,
+            images_per_class=data.images_per_class,
+            seed=seed,
+        )
+    raise ValueError(
+        f"Expected a sampling among shuffled, class_balanced. Received: {data.sampling!r}."
+    )
+
+
+def total_steps(recipe: Experiment, plan) -> int:
+    """Steps of the whole training; an epoch is as many pictures as the training set has."""
+    if recipe.train.steps:
+        return recipe.train.steps
+    return max(1, round(recipe.train.epochs * plan.num_rows / plan.batch_size))
+
+
+def _plan(context: Context, stage: StageRecipe, replicas: int) -> PlannedStage:
+    from experiments.stages.margin_schedules import check_margin_steps
+    from experiments.stages.networks import losses_of
+    from experiments.stages.optimization import optimizer_of
+    from landmarks_tf.training.distribution import check_divisible
+
+    recipe, folder = stage.recipe, context.workdir.training
+    data = recipe.data
+    # The recipe's own minimum was applied when the records were made.
+    by_stage = "data.min_images_per_class" in stage.own
+    classes = class_set(context, data.min_images_per_class if by_stage else None)
+    index = classes.rows_of(context.index_of("train"))
+    batches = sampling_plan(data, index.label, recipe.train.seed)
+    planned = PlannedStage(
+        title=stage.title if stage.name else "",
+        recipe=recipe,
+        folder=folder / stage.folder if stage.name else folder,
+        index=index,
+        classes=classes,
+        batches=batches,
+        steps=total_steps(recipe, batches),
+    )
+    check_divisible(batches.batch_size, replicas)
+    losses_of(recipe, planned.class_sizes)
+    optimizer_of(recipe, planned.steps)
+    check_margin_steps(recipe.loss, planned.steps)
+    return planned
+
+
+def _check_largest_class(labels: np.ndarray, images_per_class: int) -> None:
+    largest = int(np.bincount(labels).max(initial=0)) if np.min(labels, initial=0) >= 0 else None
+    if largest is not None and images_per_class > largest:
+        raise ValueError(
+            f"No class has data.images_per_class={images_per_class} training pictures, the largest "
+            f"has {largest}: every group of a batch would hold copies. Lower it."
+        )
+
+
+@contextlib.contextmanager
+def _named(title: str) -> Iterator[None]:
+    """Say which stage an error is about."""
+    try:
+        yield
+    except ValueError as error:
+        if not title:
+            raise
+        raise ValueError(f"In {title}: {error}") from error
