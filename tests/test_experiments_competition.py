@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from experiments.registry import get_experiment
+from experiments.settings import at_demo_size
 from experiments.stages import networks
+from experiments.training_stages import stage_recipes
 
 
 @pytest.mark.parametrize(
@@ -20,3 +22,37 @@ def test_what_the_write_up_states(name, backbone):
     assert {p.value for p in recipe.published} == {0.40176, 0.36278}
     assert all("not this one model" in p.where for p in recipe.published)
     networks.losses_of(recipe)
+
+
+@pytest.mark.parametrize("name", ["resnest269_stages", "res2net200_vd_stages"])
+@pytest.mark.parametrize("size", ["full", "demo"])
+def test_stages_grow_and_the_last_is_fixres(name, size):
+    """Section 3.1: non-decreasing size and margin, a smaller rate, then GeM and a frozen trunk."""
+    whole = get_experiment(name)
+    stages = stage_recipes(whole if size == "full" else at_demo_size(whole))
+    assert [stage.name for stage in stages] == ["low", "high", "fix"]
+    recipes = [stage.recipe for stage in stages]
+    for grows in (
+        [recipe.data.image_size for recipe in recipes],
+        [recipe.loss.margin for recipe in recipes],
+        [-recipe.train.learning_rate for recipe in recipes],
+    ):
+        assert grows == sorted(grows)
+        assert len(set(grows)) > 1
+    if size == "full":
+        assert [recipe.data.image_size for recipe in recipes][:2] == [224, 448]
+        assert len({recipe.model.backbone for recipe in recipes}) == 1
+    assert [recipe.model.pooling for recipe in recipes] == ["avg", "avg", "gem"]
+    assert [recipe.model.trainable for recipe in recipes] == [(), (), ("@norms",)]
+    assert recipes[-1].data.augment == "none"
+    for recipe in recipes:
+        networks.losses_of(recipe)
+
+
+def test_in_the_last_stage_the_head_and_the_norms_are_trained():
+    recipe = stage_recipes(at_demo_size(get_experiment("resnest269_stages")))[-1].recipe
+    network = networks.build_network(recipe, 4)
+    trained = {layer.name for layer in network.trainer.layers if layer.trainable_weights}
+    norms = {name for name in trained if name.lower().endswith("bn") or "bn_" in name.lower()}
+    assert trained - norms == {"pool", "neck_dense", "cosines"}
+    assert len(norms) == 52  # MobileNetV2: one after each of its 52 convolutions
