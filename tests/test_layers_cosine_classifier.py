@@ -67,6 +67,27 @@ def test_equals_the_plain_loop(num_classes, subcenters, dim, batch, length, seed
     np.testing.assert_allclose(cosines, expected, atol=3e-6)
 
 
+@pytest.mark.parametrize("subcenters", [1, 2])
+def test_filled_up_centres_are_neither_scored_nor_trained(subcenters):
+    layer = CosineClassifier(5, subcenters, multiple_of=4)
+    rows = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
+    with tf.GradientTape() as tape:
+        cosines = layer(rows)
+        total = tf.reduce_sum(tf.square(cosines))
+    centers = np.asarray(layer.centers)
+    assert centers.shape == (8 * subcenters, 3)
+    expected = reference.class_cosines(rows, centers[: 5 * subcenters], subcenters)
+    np.testing.assert_allclose(cosines, expected, atol=3e-6)
+    gradient = np.asarray(tape.gradient(total, layer.centers.value))
+    assert gradient[: 5 * subcenters].any() and not gradient[5 * subcenters :].any()
+    assert CosineClassifier.from_config(layer.get_config()).multiple_of == 4
+
+
+def test_a_multiple_below_one():
+    with pytest.raises(ValueError, match=r"multiple_of must be at least 1\. Received: multiple_of=0"):
+        CosineClassifier(5, multiple_of=0)
+
+
 def test_only_the_winning_subcenter_is_moved():
     layer = classifier(np.array([[1, 0], [0, 1], [-1, 0.5], [1, -9]], np.float32), 2, subcenters=2)
     with tf.GradientTape() as tape:

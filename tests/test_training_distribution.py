@@ -42,21 +42,21 @@ def test_an_unknown_name():
 def test_mirroring_over_one_device():
     if len(tf.config.list_logical_devices("GPU")) > 1:
         pytest.skip("there are several GPUs")
-    with pytest.raises(
-        ValueError, match=r"mirrored needs 2 devices or more\. Found: /device:.PU:0"
-    ):
+    with pytest.raises(ValueError, match=r"mirrored needs 2 devices or more\. Found: /device"):
         create_strategy("mirrored")
 
 
 def test_a_tpu_that_is_not_there():
     if tf.config.list_physical_devices("TPU"):
         pytest.skip("there is a TPU")
-    with pytest.raises(ValueError, match="found no TPU at 'local' .*TPUs not found in the cluster"):
+    with pytest.raises(
+        ValueError, match=r"found no TPU at 'local' .*TPUs not found in the cluster"
+    ):
         create_strategy("tpu")
 
 
 def test_what_belongs_to_jax():
-    with pytest.raises(ValueError, match="data_parallel belongs to JAX; .* is 'tensorflow'"):
+    with pytest.raises(ValueError, match=r"data_parallel belongs to JAX; .* is 'tensorflow'"):
         create_strategy("data_parallel")
     with pytest.raises(ValueError, match="split over devices on the JAX backend only"):
         create_strategy("one_device", shard_centers=True)
@@ -85,13 +85,13 @@ def test_an_even_share(batch, replicas, options):
             24,
             2,
             {"micro_batches": 5},
-            r"24 pictures .* by 2 devices in 5 micro-batches each\. .* multiple of 10, or use fewer",
+            r"24 pictures .* by 2 devices in 5 micro-batches each\. .* multiple of 10, or use",
         ),
         (
             24,
             4,
             {"classes_per_batch": 6},
-            r"batch of 6 classes .* 4 devices so that each has whole",
+            r"batch of 6 classes .* 4 devices so that each has",
         ),
         (
             24,

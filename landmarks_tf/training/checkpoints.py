@@ -3,7 +3,7 @@
 One `.npz` file a step holds every weight, every random-seed state and every optimizer slot, under
 the variable's path. NumPy's zip carries a checksum for each array, so a damaged file is noticed;
 the file gets its name only when it is complete. It is independent of Keras' backend and of the
-number of devices.
+number of devices and processes: a weight that is split over devices is stored whole.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from pathlib import Path
 
 import keras
 import numpy as np
+
+from landmarks_tf.training import processes
 
 _NAME = re.compile(r"step-(\d{9})\.npz")
 
@@ -88,6 +90,8 @@ class Checkpoints:
     def save(self, step: int, model: keras.Model) -> Path:
         """Write the state after `step` steps, then drop the oldest beyond `keep`.
 
+        Of several processes the first alone writes; all must call this.
+
         Raises:
             TrainingDivergedError: a variable is not finite; nothing is written.
             OSError: the disk is full or not writable; nothing half-written stays.
@@ -99,8 +103,10 @@ class Checkpoints:
                     f"{key!r} is no longer finite at step {step}, so no checkpoint is written. "
                     f"Lower the learning rate, or clip the gradients."
                 )
-        self.folder.mkdir(parents=True, exist_ok=True)
         final = self.path(step)
+        if not processes.is_first():
+            return final
+        self.folder.mkdir(parents=True, exist_ok=True)
         partial = final.with_suffix(".partial")
         try:
             with partial.open("wb") as stream:
@@ -140,23 +146,44 @@ class Checkpoints:
         Raises:
             CheckpointError: the newest is another network's, or may not be read.
         """
+        if processes.count() > 1:
+            return self._restore_together(model)
         for step in reversed(self.steps()):
             try:
                 self.restore(step, model)
             except DamagedCheckpointError as error:
-                path = self.path(step)
-                path.replace(path.with_suffix(".npz.damaged"))
-                older = self.steps()
-                going_on = f"from step {older[-1]}" if older else "from the start"
-                print(
-                    f"warning: {error} It was renamed to {path.name}.damaged; training goes on "
-                    f"{going_on}.",
-                    file=sys.stderr,
-                    flush=True,
-                )
+                self._set_aside(step, error)
                 continue
             return step
         return 0
+
+    def _restore_together(self, model: keras.Model) -> int:
+        """As `restore_latest`; the first process finds the step, all restore it."""
+        step = 0
+        if processes.is_first():
+            for found in reversed(self.steps()):
+                try:
+                    _read(self.path(found))
+                except DamagedCheckpointError as error:
+                    self._set_aside(found, error)
+                    continue
+                step = found
+                break
+        step = processes.number_of_the_first(step)
+        if step:
+            self.restore(step, model)
+        return step
+
+    def _set_aside(self, step: int, error: DamagedCheckpointError) -> None:
+        path = self.path(step)
+        path.replace(path.with_suffix(".npz.damaged"))
+        older = self.steps()
+        going_on = f"from step {older[-1]}" if older else "from the start"
+        print(
+            f"warning: {error} It was renamed to {path.name}.damaged; training goes on {going_on}.",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def _flush_names(folder: Path) -> None:
@@ -176,7 +203,7 @@ def _strategy_scope(model: keras.Model):
 
 
 def _to_numpy(variable) -> np.ndarray:
-    array = np.asarray(variable)
+    array = processes.to_numpy(variable)
     # NumPy has no bfloat16 of its own and would store raw bytes; float32 holds it exactly.
     return array.astype(np.float32) if array.dtype.name == "bfloat16" else array
 

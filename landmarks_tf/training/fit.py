@@ -11,6 +11,7 @@ from pathlib import Path
 
 import keras
 
+from landmarks_tf.training import processes
 from landmarks_tf.training.callbacks import CheckpointEvery, MetricsLog
 from landmarks_tf.training.checkpoints import CheckpointError, Checkpoints
 from landmarks_tf.training.data_wait import DataWait
@@ -125,9 +126,10 @@ def fit(
     with contextlib.ExitStack() as stack:
         wait = DataWait()
         stack.callback(wait.close)
-        watch = DivergenceWatch(workdir, counter, batch_contents)
+        logs = stack.enter_context(processes.folder_for_logs(workdir))
+        watch = DivergenceWatch(logs, counter, batch_contents)
         log = MetricsLog(
-            workdir,
+            logs,
             counter,
             batch_size=plan.batch_size,
             validate=validate,
@@ -155,6 +157,8 @@ def fit(
             steps_per_epoch=plan.log_every,
             callbacks=callbacks,
         )
+    # The others may read what the first has written.
+    processes.wait_for_all("the end of the training")
     return report
 
 
