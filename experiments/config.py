@@ -151,7 +151,15 @@ class Train:
         ema_momentum: of moving averages of the weights, which then stand for the network in
             validation and evaluation and in what is saved; None for none.
         precision: a Keras dtype policy.
+        strategy: which devices train, a name of landmarks_tf.training.distribution.
+        micro_batches: parts of a device's share of a batch, one after the other, for one update: as
+            much memory as a part needs. Losses that compare pictures compare those of a part.
+        gather: losses that compare pictures compare those of all devices, not of each alone. On JAX
+            they do so anyway.
+        shard_centers: the class centres of the cosine head and their optimizer slots are split over
+            the devices; on JAX only.
         deterministic: ask the framework for bit-reproducible kernels.
+        overfit: no training, but a check whether one batch can be learnt by heart.
     """
 
     optimizer: str = "adam"
@@ -174,8 +182,12 @@ class Train:
     validate_every: int = 5000
     precision: str = "float32"
     strategy: str = "auto"
+    micro_batches: int = 1
+    gather: bool = False
+    shard_centers: bool = False
     seed: int = 0
     deterministic: bool = False
+    overfit: bool = False
 
 
 @dataclass(frozen=True)
@@ -272,6 +284,8 @@ def recipe_dict(experiment: Experiment) -> dict:
     """Only what decides the result: the name and the settings, those of stages by their number."""
     whole = as_dict(experiment)
     recipe = {"name": experiment.name} | {section: whole[section] for section in SECTIONS}
+    # A check in place of a training leaves the run that it checks as it is.
+    del recipe["train"]["overfit"]
     if experiment.stages:
         recipe["stages"] = {
             str(number): {"name": stage["name"]} | dict(stage["settings"])

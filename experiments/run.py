@@ -5,8 +5,11 @@
     python -m experiments.run --exp inception_v200 --data FOLDER    # raw GLDv2 layout, or records
     python -m experiments.run --exp inception_v200 --show --json    # the recipe, before any work
 
+    python -m experiments.run --exp inception_v200 --find-lr        # which learning rate
+    python -m experiments.run --exp inception_v200 --set train.overfit=true    # can it learn?
+
 A run that was stopped goes on when the same command is given again. Exit codes: 0 done, 1 failed,
-2 usage, 130 interrupted.
+2 usage, 3 the check of one batch did not pass, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -24,6 +27,8 @@ from experiments.settings import UnknownSettingError, at_demo_size, with_setting
 from experiments.stages.context import Context
 from experiments.workdir import Workdir
 
+# As landmarks_tf.training.trackers has them; importing it would make --list slow.
+TRACKERS = ("mlflow", "wandb")
 STAGES = ("prepare", "train", "evaluate", "index", "export", "report")
 
 
@@ -65,6 +70,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--stage", choices=STAGES, help="stop after this stage (earlier ones run if needed)")
     add("--list", action="store_true", help="the experiments, one line each")
     add("--show", action="store_true", help="the whole recipe, its parameters, published numbers")
+    add(
+        "--find-lr",
+        action="store_true",
+        help="no training, but a learning-rate range test: lr_finder.json and a picture of it",
+    )
+    add("--log-to", choices=TRACKERS, help="also report the training to MLflow or W&B")
+    add("--profile", action="store_true", help="profile steps 10 to 20 for TensorBoard")
     add("--json", action="store_true", help="with --show or --list: as JSON")
     return parser
 
@@ -97,12 +109,44 @@ def _dispatch(options: argparse.Namespace) -> int:
         return 0
     workdir = Workdir(options.workdir or _default_workdir(options, size))
     print(f"{experiment.name}, {size} size ({reason}), in {workdir.root}", file=sys.stderr)
-    context = Context(experiment, size, source, workdir)
+    overfit = experiment.train.overfit
+    _check_alone(options, overfit)
+    context = Context(experiment, size, source, workdir, options.log_to, options.profile)
     with workdir.claim(experiment, source.folder):
+        # A trial belongs to the run of the recipe that it tries: same folder, same records.
+        if options.find_lr or overfit:
+            _run_stages(context, "prepare")
+            return _try(context, overfit)
         _run_stages(context, options.stage)
         if options.stage in (None, "report"):
             print(show.summary(context))
     return 0
+
+
+def _check_alone(options: argparse.Namespace, overfit: bool) -> None:
+    """Refuse flags of a training with a trial, which would not obey them."""
+    trial = "train.overfit=true" if overfit else "--find-lr" if options.find_lr else None
+    if trial is None:
+        return
+    others = {"--stage": options.stage, "--log-to": options.log_to, "--profile": options.profile}
+    others["--find-lr"] = overfit and options.find_lr
+    given = [name for name, value in others.items() if value]
+    if given:
+        raise UnknownSettingError(
+            f"{trial} is a trial in place of a training, so {given[0]} has nothing to do. "
+            f"Leave one of them out."
+        )
+
+
+def _try(context: Context, overfit: bool) -> int:
+    from experiments.stages import trials
+
+    if not overfit:
+        print(trials.find_rate(context))
+        return 0
+    passed, text = trials.overfit(context)
+    print(text)
+    return 0 if passed else 3
 
 
 def _default_workdir(options: argparse.Namespace, size: str) -> Path:

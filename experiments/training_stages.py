@@ -26,6 +26,7 @@ _NOT_A_STAGES = {
     "data.expected_classes": "it describes the source's data",
     "train.strategy": "the devices are chosen once",
     "train.deterministic": "it holds for the whole process",
+    "train.overfit": "it is a check in place of the training",
 }
 _JUDGED_ONCE = ("evaluation", "export")
 

@@ -18,6 +18,7 @@ from experiments.stages import evaluate, networks, planned, publish, train
 from experiments.stages.context import Context
 from experiments.workdir import Workdir
 from landmarks_tf.losses import ArcFaceLoss
+from landmarks_tf.training.labels import LabelError
 
 SMALL = Experiment(
     name="small",
@@ -105,13 +106,36 @@ def context(demo_records, tmp_path):
     return Context(recipe, "demo", find_data(demo_records), Workdir(tmp_path / "run"))
 
 
+def test_a_batch_is_told_by_its_pictures(context):
+    """Its ids and labels are those of its rows, which are those the data pipeline reads."""
+    (stage,) = planned.plan_stages(context, replicas=1)
+    index, contents = context.index_of("train"), train.batch_contents(stage, 3)
+    assert contents["rows"] == stage.batches.batch(3).tolist()
+    assert [name.encode() for name in contents["ids"]] == list(index.id[contents["rows"]])
+    small = dataclasses.replace(stage.recipe.data, image_size=8)
+    recipe = dataclasses.replace(stage.recipe, data=small)
+    (batch,) = train._training_data(recipe, index, stage.batches, 3, 4, stage.classes)
+    assert contents["labels"] == batch[1].numpy().tolist()
+    assert json.dumps(contents)
+
+
+def test_labels_that_are_no_class_are_refused_before_anything_is_built(context, monkeypatch):
+    index = context.index_of("train")
+    labels = np.array(index.label)
+    labels[7] = context.num_classes
+    broken = dataclasses.replace(index, label=labels)
+    monkeypatch.setattr(Context, "index_of", lambda *arguments: broken)
+    with pytest.raises(LabelError, match=rf": {index.id[7].decode()} \(row 7\) with label"):
+        planned.plan_stages(context, replicas=1)
+
+
 def test_held_out_counts_every_picture_once(context):
     """A scorer that answers by the picture's own label must be right on all of them."""
     index = context.index_of("validation")
     labels = np.asarray(index.label)
 
     class Oracle:
-        def predict(self, dataset, verbose):
+        def predict(self, dataset, verbose, callbacks):
             seen = np.concatenate([labels for _, labels in dataset])
             np.testing.assert_array_equal(seen, labels)
             return np.eye(context.num_classes)[seen]
@@ -126,7 +150,7 @@ def test_held_out_pairs_watch_whether_a_class_is_nearer_than_the_others(context)
 
     def error_rate(rows):
         class Embedder:
-            def predict(self, dataset, verbose):
+            def predict(self, dataset, verbose, callbacks):
                 seen = np.concatenate([labels for _, labels in dataset])
                 np.testing.assert_array_equal(seen, labels)
                 return rows.astype(np.float32)

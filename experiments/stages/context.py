@@ -23,12 +23,16 @@ class Context:
         size: "demo" or "full".
         source: the data.
         workdir: where everything is written.
+        log_to: a tracker that training reports to (`landmarks_tf.training.trackers`), or None.
+        profile: whether training writes a profile of some steps.
     """
 
     experiment: Experiment
     size: str
     source: DataSource
     workdir: Workdir
+    log_to: str | None = None
+    profile: bool = False
 
     @property
     def records(self) -> Path:

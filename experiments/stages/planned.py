@@ -128,10 +128,11 @@ def total_steps(recipe: Experiment, plan) -> int:
 
 
 def _plan(context: Context, stage: StageRecipe, replicas: int) -> PlannedStage:
+    from experiments.stages.devices import check_devices
     from experiments.stages.margin_schedules import check_margin_steps
     from experiments.stages.networks import losses_of
     from experiments.stages.optimization import optimizer_of
-    from landmarks_tf.training.distribution import check_divisible
+    from landmarks_tf.training.labels import check_labels
 
     recipe, folder = stage.recipe, context.workdir.training
     data = recipe.data
@@ -139,6 +140,7 @@ def _plan(context: Context, stage: StageRecipe, replicas: int) -> PlannedStage:
     by_stage = "data.min_images_per_class" in stage.own
     classes = class_set(context, data.min_images_per_class if by_stage else None)
     index = classes.rows_of(context.index_of("train"))
+    check_labels(index.label, context.num_classes, index.id)
     batches = sampling_plan(data, index.label, recipe.train.seed)
     planned = PlannedStage(
         title=stage.title if stage.name else "",
@@ -149,7 +151,7 @@ def _plan(context: Context, stage: StageRecipe, replicas: int) -> PlannedStage:
         batches=batches,
         steps=total_steps(recipe, batches),
     )
-    check_divisible(batches.batch_size, replicas)
+    check_devices(recipe, replicas)
     losses_of(recipe, planned.class_sizes)
     optimizer_of(recipe, planned.steps)
     check_margin_steps(recipe.loss, planned.steps)

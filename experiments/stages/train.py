@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.config import Experiment
+from experiments.config import Experiment, recipe_dict
 from experiments.stages.class_set import ClassSet
 from experiments.stages.context import Context
 from experiments.stages.optimization import optimizer_of
@@ -25,14 +25,15 @@ def run(context: Context) -> list[Path]:
     """
     import keras
 
-    from landmarks_tf.training.distribution import create_strategy
+    from experiments.stages.devices import strategy_of
+    from landmarks_tf.training.metrics_csv import MetricsCsv
 
     recipe, workdir = context.experiment, context.workdir
     if recipe.train.deterministic and keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
         tf.config.experimental.enable_op_determinism()
-    strategy = create_strategy(recipe.train.strategy)
+    strategy = strategy_of(recipe)
     stages = plan_stages(context, strategy.num_replicas_in_sync)
     check_networks([stage for stage in stages[1:] if not stage.folder.exists()])
     network = before = None
@@ -50,23 +51,23 @@ def run(context: Context) -> list[Path]:
     metrics = workdir.training / "metrics.jsonl"
     if recipe.stages:
         join_metrics(stages, metrics)
+        MetricsCsv(metrics)
     for model, path in ((network.trainer, workdir.trainer), (network.embedder, workdir.embedder)):
         _save_model(model, path)
     return [workdir.trainer, workdir.embedder, metrics]
 
 
-def _train(context: Context, stage: PlannedStage, strategy, before: PlannedStage | None):
-    """Train one stage to its end; return its network, with the weights it is judged by."""
+def compiled_network(stage: PlannedStage, strategy, before: PlannedStage | None = None):
+    """A stage's network, compiled, and what it took over from the stage before (None: nothing)."""
+    from experiments.stages.devices import use_parts
     from experiments.stages.margin_schedules import follow_steps
     from experiments.stages.networks import build_network, losses_of
-    from landmarks_tf.data.dataset import clear_errors
-    from landmarks_tf.training.averages import use_averages
-    from landmarks_tf.training.fit import FitPlan, compile_model, fit
+    from landmarks_tf.training.fit import compile_model
 
-    recipe, num_classes = stage.recipe, len(stage.classes)
+    recipe = stage.recipe
     loss, metrics, loss_weights = losses_of(recipe, stage.class_sizes)
     with strategy.scope():
-        network = build_network(recipe, num_classes, weights=before is None)
+        network = build_network(recipe, len(stage.classes), weights=before is None)
         started = None if before is None else start_from(before, stage, network)
         follow_steps(loss, network.trainer)
         compile_model(
@@ -76,6 +77,20 @@ def _train(context: Context, stage: PlannedStage, strategy, before: PlannedStage
             metrics=metrics,
             loss_weights=loss_weights,
         )
+    use_parts(recipe, network.trainer)
+    return network, started
+
+
+def _train(context: Context, stage: PlannedStage, strategy, before: PlannedStage | None):
+    """Train one stage to its end; return its network, with the weights it is judged by."""
+    from landmarks_tf.data.dataset import clear_errors
+    from landmarks_tf.training.averages import use_averages
+    from landmarks_tf.training.distribution import fit_scope
+    from landmarks_tf.training.fit import FitPlan, fit
+    from landmarks_tf.training.trackers import tracking
+
+    recipe, num_classes = stage.recipe, len(stage.classes)
+    network, started = compiled_network(stage, strategy, before)
     print(
         f"{stage.title + ': training' if stage.title else 'Training'} {recipe.model.backbone} at "
         f"{recipe.data.image_size} px on {len(stage.index):,} pictures of {num_classes:,} classes: "
@@ -83,7 +98,13 @@ def _train(context: Context, stage: PlannedStage, strategy, before: PlannedStage
         f"device(s)." + (f" From {before.title}: {started}." if started else ""),
         file=sys.stderr,
     )
-    with clear_errors(stage.index):
+    tracked = tracking(
+        context.log_to,
+        stage.folder,
+        run_name=" ".join(filter(None, (recipe.name, context.size, stage.title))),
+        settings=recipe_dict(recipe),
+    )
+    with clear_errors(stage.index), tracked as trackers, fit_scope(strategy):
         fit(
             network.trainer,
             lambda step: _training_data(
@@ -98,6 +119,9 @@ def _train(context: Context, stage: PlannedStage, strategy, before: PlannedStage
             ),
             workdir=stage.folder,
             validate=_validation(context, stage, network),
+            batch_contents=lambda batch: batch_contents(stage, batch),
+            extra_callbacks=trackers,
+            profile=context.profile,
         )
     use_averages(network.trainer)
     return network
@@ -107,6 +131,7 @@ def _validation(context: Context, stage: PlannedStage, network):
     """What `fit` calls to judge the network on the held-out pictures; None where there are none."""
     from experiments.stages.networks import class_scores
     from landmarks_tf.training.averages import averaged_weights
+    from landmarks_tf.training.mesh import undivided_batches
 
     if not context.has_split("validation") or stage.recipe.model.head == "reconstruction":
         return None
@@ -114,7 +139,8 @@ def _validation(context: Context, stage: PlannedStage, network):
     scorer = class_scores(stage.recipe, network.trainer)
 
     def validate():
-        with averaged_weights(network.trainer):
+        # The last batch of a pass need not divide among the devices.
+        with averaged_weights(network.trainer), undivided_batches():
             if scorer is None:
                 found = held_out_pairs(context, network.embedder, classes=stage.classes)
             else:
@@ -147,6 +173,16 @@ def _training_data(
     if recipe.model.auxiliary_weight == 0:
         return dataset
     return dataset.map(lambda images, labels: (images, {"main": labels, "auxiliary": labels}))
+
+
+def batch_contents(stage: PlannedStage, batch: int) -> dict:
+    """Which pictures a batch holds, with the labels of the records."""
+    rows = stage.batches.batch(batch)
+    return {
+        "rows": rows.tolist(),
+        "ids": [stage.index.id[row].decode(errors="replace") for row in rows],
+        "labels": stage.index.label[rows].tolist(),
+    }
 
 
 def evaluation_data(recipe: Experiment, index, first_row: int = 0):
@@ -233,9 +269,12 @@ def predict(recipe: Experiment, model, index) -> np.ndarray:
         RecordsError: the records are damaged.
     """
     from landmarks_tf.data.dataset import clear_errors
+    from landmarks_tf.training.progress import PassBar
 
+    dataset = evaluation_data(recipe, index)
+    bar = PassBar(index.split, int(dataset.cardinality()))
     with clear_errors(index):
-        return model.predict(evaluation_data(recipe, index), verbose=0)
+        return model.predict(dataset, verbose=0, callbacks=[bar])
 
 
 def _save_model(model, path: Path) -> None:

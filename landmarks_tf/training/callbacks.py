@@ -87,7 +87,7 @@ class MetricsLog(keras.callbacks.Callback):
             stream.write(json.dumps(where | line) + "\n")
         self.table.add(where | line)
         self.board.write(step, line)
-        logs.update(line)
+        logs.update(where | line)
 
     def _seconds_left(self) -> float:
         passed = time.perf_counter() - self.run_started
