@@ -18,6 +18,7 @@ import argparse
 import os
 import sys
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -36,12 +37,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, run, and turn every user's mistake into a message and an exit code."""
     options = _parser().parse_args(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Keras would go on with an optimizer that has forgotten its moments.
+    warnings.filterwarnings("error", message="Skipping variable loading for optimizer")
     try:
         return _dispatch(options)
     except UnknownSettingError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except (ValueError, OSError, ImportError) as error:
+    except (ValueError, OSError, ImportError, UserWarning) as error:
         print(f"error: {_message(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -111,6 +114,10 @@ def _dispatch(options: argparse.Namespace) -> int:
     print(f"{experiment.name}, {size} size ({reason}), in {workdir.root}", file=sys.stderr)
     overfit = experiment.train.overfit
     _check_alone(options, overfit)
+    if options.log_to is not None:
+        from landmarks_tf.training.trackers import check_installed
+
+        check_installed(options.log_to)
     context = Context(experiment, size, source, workdir, options.log_to, options.profile)
     with workdir.claim(experiment, source.folder):
         # A trial belongs to the run of the recipe that it tries: same folder, same records.

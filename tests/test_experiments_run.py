@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 
+import keras
 import pytest
 from conftest import run_module
 
 from experiments import run
+from tests import contracts
 
 QUICK = (
     *("--exp", "mobilenet_v2_arcface", "--size", "demo", "--set", "model.weights=none"),
@@ -125,6 +128,40 @@ def test_damaged_records_are_an_error_for_people(capsys, tmp_path, demo_records)
     assert code == 1
     assert shard.name in err
     assert "verify" in err
+
+
+def test_a_tracker_that_is_not_installed_is_missed_before_any_work(capsys, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    where = ("--workdir", tmp_path / "run")
+    code, _, err = call(capsys, "--exp", "inception_v200", "--log-to", "wandb", *where)
+    assert code == 1
+    assert "pip install 'landmarks-tf[wandb]'" in err
+    assert not (tmp_path / "run").exists()
+
+
+@contracts.IGNORE_ARRAY_COPY
+@pytest.mark.filterwarnings("default:Skipping variable loading")  # not this suite's own rule
+def test_an_optimizer_that_forgets_its_moments_is_an_error(capsys, tmp_path, monkeypatch):
+    """Keras only warns when a file's optimizer does not fit, and starts it from nothing."""
+
+    def model(optimizer):
+        made = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        made.compile(optimizer, "mse")
+        return made
+
+    saved = model("adam")
+    saved.optimizer.build(saved.trainable_variables)
+    saved.save_weights(tmp_path / "a.weights.h5")
+
+    def load(options):
+        other = model("sgd")
+        other.optimizer.build(other.trainable_variables)
+        other.load_weights(tmp_path / "a.weights.h5")
+
+    monkeypatch.setattr(run, "_dispatch", load)
+    code, _, err = call(capsys)
+    assert code == 1
+    assert "Skipping variable loading for optimizer" in err
 
 
 def test_usage_error_from_a_shell_has_code_2():

@@ -152,7 +152,8 @@ def _replace_rows(folder, **columns):
         (lambda f: _replace_rows(f, offset=[5, 9, 15, 0, 9]), "offsets that do not fit"),
         (
             lambda f: _replace_rows(f, label=[0, 1, 2, 3, 0]),
-            r"labels 0 to 3, the manifest says 3 classes \(labels 0 to 2\)",
+            r"labels 0 to 3, the manifest says 3 classes \(labels 0 to 2\): "
+            r"10f{14} \(row 3, label 3\)$",
         ),
         (lambda f: _replace_rows(f, label=[0, -1, 2, 1, 0]), "labels -1 to 2, the manifest"),
     ],

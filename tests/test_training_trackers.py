@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from landmarks_tf.training.trackers import TRACKERS, tracking
+from landmarks_tf.training.trackers import TRACKERS, check_installed, tracking
 from tests.conftest import ROOT
 
 # A run killed after 20 of 40 steps and a second that goes on; each in a process, for both trackers
@@ -38,8 +38,8 @@ with tracking(name, folder, run_name="tiny run", settings=settings) as callbacks
 def train(name, folder, steps, **environment):
     done = subprocess.run(
         [sys.executable, "-c", TRAIN, name, str(folder), str(steps)],
-        cwd=ROOT,
-        env=os.environ | environment,
+        cwd=folder.parent,  # MLflow puts artefacts into the current folder
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
         capture_output=True,
         text=True,
         timeout=300,
@@ -68,11 +68,17 @@ def test_an_unknown_one(tmp_path):
 @pytest.mark.parametrize("name", TRACKERS)
 def test_one_that_is_not_installed_says_how(tmp_path, monkeypatch, name):
     monkeypatch.setitem(sys.modules, name, None)
+    hint = rf"pip install 'landmarks-tf\[{name}\]'"
     with (
-        pytest.raises(ImportError, match=rf"pip install 'landmarks-tf\[{name}\]'"),
+        pytest.raises(ImportError, match=hint),
         tracking(name, tmp_path, run_name="r", settings={}),
     ):
         pass
+    with pytest.raises(ImportError, match=hint):
+        check_installed(name)
+    monkeypatch.setitem(sys.modules, name, json)  # any module that is there
+    check_installed(name)
+    check_installed(None)
 
 
 @pytest.mark.slow

@@ -169,10 +169,11 @@ def _check_rows(rows: np.ndarray, manifest: Manifest, path: Path) -> None:
         or np.any(rows["offset"] >= sizes[rows["shard"]])
     ):
         raise RecordsError(f"the index side-car {path} has offsets that do not fit the shards")
-    _check_labels(rows["label"], manifest, path)
+    _check_labels(rows, manifest, path)
 
 
-def _check_labels(labels: np.ndarray, manifest: Manifest, path: Path) -> None:
+def _check_labels(rows: np.ndarray, manifest: Manifest, path: Path) -> None:
+    labels = rows["label"]
     if not len(labels):
         return
     low, high = int(labels.min()), int(labels.max())
@@ -183,7 +184,13 @@ def _check_labels(labels: np.ndarray, manifest: Manifest, path: Path) -> None:
                 f"{manifest.split!r} has none according to the manifest"
             )
     elif low < 0 or high >= manifest.num_classes:
+        wrong = np.flatnonzero((labels < 0) | (labels >= manifest.num_classes))
+        named = ", ".join(
+            f"{rows['id'][row].decode(errors='replace')} (row {row}, label {labels[row]})"
+            for row in wrong[:5]
+        )
         raise RecordsError(
             f"the index side-car {path} has labels {low} to {high}, the manifest says "
-            f"{manifest.num_classes} classes (labels 0 to {manifest.num_classes - 1})"
+            f"{manifest.num_classes} classes (labels 0 to {manifest.num_classes - 1}): "
+            f"{named}{', ...' * (len(wrong) > 5)}"
         )

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import keras
 
-TRACKERS = ("mlflow", "wandb")
+_NAMES = {"mlflow": "MLflow", "wandb": "Weights & Biases"}
+TRACKERS = tuple(_NAMES)
+
+
+def check_installed(name: str | None) -> None:
+    """Say before any work that a tracker is missing.
+
+    Raises:
+        ImportError: it is not installed; the message says how to.
+    """
+    if name is not None and importlib.util.find_spec(name) is None:
+        raise _missing(name)
 
 
 @contextlib.contextmanager
@@ -50,7 +62,7 @@ def _mlflow(id_file: Path, run_name: str, settings: Mapping[str, object]):
         import mlflow
         from mlflow.keras import MlflowCallback
     except ImportError as error:
-        raise _missing("mlflow", "MLflow") from error
+        raise _missing("mlflow") from error
     try:
         started = mlflow.start_run(run_id=_kept(id_file), run_name=run_name)
     except mlflow.MlflowException as error:
@@ -71,7 +83,7 @@ def _wandb(id_file: Path, run_name: str, settings: Mapping[str, object]):
         import wandb
         from wandb.integration.keras import WandbMetricsLogger
     except ImportError as error:
-        raise _missing("wandb", "Weights & Biases") from error
+        raise _missing("wandb") from error
     try:
         run = wandb.init(
             project=os.environ.get("WANDB_PROJECT", "landmarks-tf"),
@@ -103,8 +115,8 @@ def _kept(id_file: Path) -> str | None:
     return id_file.read_text().strip() or None if id_file.is_file() else None
 
 
-def _missing(extra: str, name: str) -> ImportError:
+def _missing(name: str) -> ImportError:
     return ImportError(
-        f"{name} is not installed. Install it with `pip install 'landmarks-tf[{extra}]'`, or train "
-        f"without it: metrics.jsonl, metrics.csv and TensorBoard need no more than is here."
+        f"{_NAMES[name]} is not installed. Install it with `pip install 'landmarks-tf[{name}]'`, "
+        f"or train without it: metrics.jsonl, metrics.csv and TensorBoard are there anyway."
     )
