@@ -2,6 +2,7 @@
 
 from landmarks_tf.layers.batch_norm import BatchNorm
 from landmarks_tf.layers.channel_split import ChannelSplit
+from landmarks_tf.layers.class_centers import CenterCosines, ClassCenters
 from landmarks_tf.layers.cosine_classifier import CosineClassifier
 from landmarks_tf.layers.ge2e_similarity import GE2ESimilarity
 from landmarks_tf.layers.gem import GeMPooling2D
@@ -13,7 +14,9 @@ from landmarks_tf.layers.step_count import StepCount
 
 __all__ = [
     "BatchNorm",
+    "CenterCosines",
     "ChannelSplit",
+    "ClassCenters",
     "CosineClassifier",
     "GE2ESimilarity",
     "GeMPooling2D",

@@ -2,6 +2,8 @@
 
 from landmarks_tf.losses.adacos import AdaCosLoss, adacos_logits
 from landmarks_tf.losses.arcface import ArcFaceLoss, arcface_logits
+from landmarks_tf.losses.center_loss import SOFTMAX_FORMS, CenterLoss
+from landmarks_tf.losses.center_softmax import center_cross_entropy
 from landmarks_tf.losses.circle import CircleLoss, circle_losses
 from landmarks_tf.losses.class_sizes import class_weights, dynamic_margins
 from landmarks_tf.losses.class_weighted import ClassWeightedLoss, weigh_by_class
@@ -21,8 +23,10 @@ from landmarks_tf.losses.supervised_contrastive import (
 from landmarks_tf.losses.triplet import TripletLoss, triplet_losses
 
 __all__ = [
+    "SOFTMAX_FORMS",
     "AdaCosLoss",
     "ArcFaceLoss",
+    "CenterLoss",
     "CircleLoss",
     "ClassWeightedLoss",
     "ContrastiveLoss",
@@ -38,6 +42,7 @@ __all__ = [
     "TripletLoss",
     "adacos_logits",
     "arcface_logits",
+    "center_cross_entropy",
     "circle_losses",
     "class_weights",
     "contrastive_losses",

@@ -116,6 +116,16 @@ class AdaCosLoss(CrossEntropyLoss):
     def logits(self, labels, scores):
         return adacos_logits(labels, scores, self.adaptive)
 
+    def check_own_alone(self) -> None:
+        if self.adaptive:
+            raise ValueError(
+                "The adaptive scale of AdaCos reads all cosines of a batch at once. Set "
+                "adaptive=False to compute it from the class centres."
+            )
+
+    def own_alone(self, ids, num_classes: int):
+        return fixed_scale(num_classes), lambda own: (own, ops.ones_like(own))
+
     def get_config(self):
         return {**super().get_config(), "adaptive": self.adaptive}
 

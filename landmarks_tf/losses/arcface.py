@@ -103,6 +103,10 @@ class ArcFaceLoss(CrossEntropyLoss):
     def logits(self, labels, scores):
         return arcface_logits(labels, scores, self.margin, self.scale, self.form)
 
+    def own_alone(self, ids, num_classes: int):
+        margin = margins_of(self.margin, ids, num_classes)
+        return self.scale, lambda own: _widened(own, margin, self.form)
+
     def get_config(self):
         margin = margin_config(self.margin)
         own = {"margin": margin, "scale": self.scale, "form": self.form}

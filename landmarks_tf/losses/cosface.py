@@ -67,6 +67,10 @@ class CosFaceLoss(CrossEntropyLoss):
     def logits(self, labels, scores):
         return cosface_logits(labels, scores, self.margin, self.scale)
 
+    def own_alone(self, ids, num_classes: int):
+        margin = margins_of(self.margin, ids, num_classes)
+        return self.scale, lambda own: (own - margin, ops.ones_like(own))
+
     def get_config(self):
         own = {"margin": margin_config(self.margin), "scale": self.scale}
         return {**super().get_config(), **own}

@@ -90,6 +90,31 @@ class CrossEntropyLoss(Float32Loss):
         """(B, N) logits of what the network scores; margin losses replace this."""
         return scores
 
+    def check_own_alone(self) -> None:
+        """Refuse what `own_alone` cannot give.
+
+        Raises:
+            ValueError: the logits are no scaled cosines of which only each row's own is changed.
+        """
+        if type(self).own_alone is CrossEntropyLoss.own_alone:
+            raise ValueError(
+                f"The {self.name} loss reads logits; only a loss over cosines can be computed from "
+                f"the class centres."
+            )
+
+    def own_alone(self, ids, num_classes: int):
+        """What makes logits of cosines: their scale, and what becomes of each row's own cosine.
+
+        Args:
+            ids: (B,) int32 class ids in [0, N).
+            num_classes: N.
+
+        Returns:
+            scale, and a function of (B,) own cosines that gives (B,) new ones and their
+            derivatives by the old ones.
+        """
+        raise NotImplementedError
+
     def call(self, y_true, y_pred):
         return cross_entropy_losses(y_true, self.logits(y_true, y_pred), self.label_smoothing)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import keras
+from keras import ops
 
 from landmarks_tf.losses.cross_entropy import CrossEntropyLoss
 from landmarks_tf.losses.target_column import checked_scores
@@ -48,6 +49,9 @@ class NormSoftmaxLoss(CrossEntropyLoss):
 
     def logits(self, labels, scores):
         return norm_softmax_logits(scores, self.temperature)
+
+    def own_alone(self, ids, num_classes: int):
+        return 1.0 / self.temperature, lambda own: (own, ops.ones_like(own))
 
     def get_config(self):
         return {**super().get_config(), "temperature": self.temperature}
