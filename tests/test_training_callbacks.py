@@ -154,13 +154,13 @@ def test_a_segment_that_crosses_the_interval_is_saved(tmp_path, first, last, sav
 
 def test_a_weight_that_is_no_number_goes_through_the_watch(tmp_path):
     class Watch:
-        def after_weights(self, error):
-            return TrainingDivergedError(f"watched: {error}")
+        def after_weights(self, error, since):
+            return TrainingDivergedError(f"watched since {since}: {error}")
 
     where = counter(100)
     where.model.layers[0].kernel.assign([[np.nan]])
     for watch, message in (
-        (Watch(), "^watched: .*kernel' is no"),
+        (Watch(), "^watched since 100: .*kernel' is no"),
         (None, "^'model.*kernel' is no"),
     ):
         saver = CheckpointEvery(Checkpoints(tmp_path), where, 20, watch)

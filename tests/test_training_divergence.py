@@ -100,8 +100,7 @@ def test_a_run_that_goes_on_forgets_the_report(tmp_path):
     assert not (tmp_path / "diverged.json").exists()
 
 
-def test_a_weight_that_broke_in_the_last_step(tmp_path):
-    """The loss of step 20 is finite, the weights after it are not; the next loss would show it."""
+def test_a_weight_that_broke_without_a_loss_that_tells(tmp_path):
     counter = StepCounter(10, segment_steps=10, total_steps=STEPS)
     watch = DivergenceWatch(tmp_path, counter, batch_contents)
     watch.on_epoch_begin(0)
@@ -109,10 +108,14 @@ def test_a_weight_that_broke_in_the_last_step(tmp_path):
     for loss in (3.0, 2.0):
         watch.on_train_batch_end(0, {"loss": loss})
     watch.on_epoch_end(0, {"loss": 2.0})
-    error = watch.after_weights(TrainingDivergedError("'kernel' is no longer finite."))
-    assert str(error).startswith("'kernel' is no longer finite. Its batch of the pictures picture-")
+    error = watch.after_weights(TrainingDivergedError("'kernel' is no longer finite."), since=10)
+    assert str(error).startswith(
+        "'kernel' is no longer finite. It was finite at step 10, and no loss since then showed it. "
+        "The last batch of the pictures picture-19-0, "
+    )
     found = found_in(tmp_path)
-    assert (found["step"], found["loss"], found["mean_loss_before"]) == (20, None, 2.0)
+    assert (found["step"], found["finite_at_step"], found["loss"]) == (20, 10, None)
+    assert (found["batch"], found["mean_loss_before"]) == (19, 2.0)
     assert found["what"] == "'kernel' is no longer finite."
 
 

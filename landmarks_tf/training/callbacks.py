@@ -141,7 +141,7 @@ class CheckpointEvery(keras.callbacks.Callback):
     ):
         super().__init__()
         self.checkpoints, self.counter, self.every = checkpoints, counter, every
-        self.watch = watch
+        self.watch, self.saved = watch, counter.step
 
     def on_epoch_end(self, epoch, logs=None):
         counter = self.counter
@@ -151,4 +151,5 @@ class CheckpointEvery(keras.callbacks.Callback):
         try:
             self.checkpoints.save(counter.step, self.model)
         except TrainingDivergedError as error:
-            raise (self.watch.after_weights(error) if self.watch else error) from None
+            raise (self.watch.after_weights(error, self.saved) if self.watch else error) from None
+        self.saved = counter.step

@@ -27,7 +27,8 @@ class DivergenceWatch(keras.callbacks.Callback):
     `diverged.json` holds "step" (the training's n-th step, counted from 1), "batch" (its number as
     the data counts, n - 1), "what", "loss" (that step's, as text: JSON knows no NaN),
     "mean_loss_before" (of the segment's steps before it; null where there is none), and what
-    `batch_contents` says.
+    `batch_contents` says. Where a weight broke and no loss told, "finite_at_step" is the last step
+    at which all weights were seen to be numbers.
 
     Args:
         folder: where diverged.json goes; one of an earlier run is removed.
@@ -70,19 +71,26 @@ class DivergenceWatch(keras.callbacks.Callback):
             f"{self.counter.first_step} is kept.{self._says(step)} {_ADVICE}"
         )
 
-    def after_weights(self, error: TrainingDivergedError) -> TrainingDivergedError:
-        """The error of a weight that is no number after a segment whose loss was finite.
+    def after_weights(self, error: TrainingDivergedError, since: int) -> TrainingDivergedError:
+        """The error of a weight that is no number although no loss was.
 
-        The last step is the suspect: any one before it would have shown in the loss after it.
+        Weights are looked at when a checkpoint is due, and a loss may hide it (the larger of NaN
+        and a bound is, to some kernels, the bound). So the step is not known, only that it lies
+        after step `since`; the batch that is written out is the last.
         """
         step = self.counter.step
         means = [float(np.asarray(value)) for value in self._means[-1:] if value is not None]
-        self._write(step, str(error), loss=None, before=means[-1] if means else None)
-        return TrainingDivergedError(f"{error}{self._says(step)}")
+        self._write(step, str(error), loss=None, before=means[-1] if means else None, since=since)
+        return TrainingDivergedError(
+            f"{error} It was finite at step {since}, and no loss since then showed it."
+            f"{self._says(step, 'The last batch')}"
+        )
 
-    def _write(self, step: int, what: str, *, loss: str | None, before: float | None) -> None:
+    def _write(self, step: int, what: str, *, loss, before, since: int | None = None) -> None:
         found = {"step": step, "batch": step - 1, "what": what, "loss": loss}
-        found |= {"mean_loss_before": before} | self._contents(step)
+        found |= {"mean_loss_before": before}
+        found |= {} if since is None else {"finite_at_step": since}
+        found |= self._contents(step)
         text = json.dumps(found, indent=2) + "\n"
         partial = self.path.with_suffix(".partial")
         partial.write_text(text, encoding="utf-8")
@@ -91,10 +99,10 @@ class DivergenceWatch(keras.callbacks.Callback):
     def _contents(self, step: int) -> dict:
         return {} if self.batch_contents is None else self.batch_contents(step - 1)
 
-    def _says(self, step: int) -> str:
+    def _says(self, step: int, batch: str = "Its batch") -> str:
         ids = [str(one) for one in self._contents(step).get("ids", ())]
         pictures = ""
         if ids:
             more = f" and {len(ids) - _NAMED_IN_MESSAGE} more" * (len(ids) > _NAMED_IN_MESSAGE)
             pictures = f" of the pictures {', '.join(ids[:_NAMED_IN_MESSAGE])}{more}"
-        return f" Its batch{pictures} is written out in {self.path}."
+        return f" {batch}{pictures} is written out in {self.path}."
