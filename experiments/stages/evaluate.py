@@ -22,7 +22,8 @@ def run(context: Context) -> list[Path]:
     import keras
 
     import landmarks_tf.layers
-    import landmarks_tf.losses  # noqa: F401  (registers the classes that the models hold)
+    import landmarks_tf.losses
+    import landmarks_tf.training.gather  # noqa: F401  (registers the classes that the models hold)
     from experiments.stages.networks import build_network, class_scores
 
     context = context.after_training()

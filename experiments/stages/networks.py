@@ -9,6 +9,7 @@ import numpy as np
 
 from experiments.config import Experiment, Loss
 from experiments.stages import margin_schedules
+from experiments.stages.devices import gathered, head_options
 from landmarks_tf import losses
 from landmarks_tf.models import (
     CLASSLESS_HEADS,
@@ -55,7 +56,10 @@ def build_network(experiment: Experiment, num_classes: int, *, weights: bool = T
         subcenters=model.subcenters,
         images_per_class=experiment.data.images_per_class,
         auxiliary=model.auxiliary_weight > 0,
-        count_steps=experiment.loss.margin_schedule is not None,
+        count_steps=(
+            0 if experiment.loss.margin_schedule is None else experiment.train.micro_batches
+        ),
+        **head_options(experiment),
     )
 
 
@@ -138,7 +142,7 @@ def losses_of(
     loss = _loss(experiment.loss, class_sizes)
     if head in CLASSLESS_HEADS:
         _check_without_classes(experiment)
-        return loss, [], None
+        return gathered(experiment, loss), [], None
     accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
     weight = experiment.model.auxiliary_weight
     if weight == 0:

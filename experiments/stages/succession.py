@@ -29,7 +29,8 @@ def start_from(before: PlannedStage, stage: PlannedStage, network):
     import keras
 
     import landmarks_tf.layers
-    import landmarks_tf.losses  # noqa: F401  (registers the classes that the network holds)
+    import landmarks_tf.losses
+    import landmarks_tf.training.gather  # noqa: F401  (registers the classes that the network holds)
     from landmarks_tf.models.warm_start import carry_weights
 
     fresh = {"training_steps": "counts from 0"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -65,8 +66,9 @@ def compiled_network(stage: PlannedStage, strategy, before: PlannedStage | None 
     from landmarks_tf.training.fit import compile_model
 
     recipe = stage.recipe
-    loss, metrics, loss_weights = losses_of(recipe, stage.class_sizes)
     with strategy.scope():
+        # The metrics count in variables of their own, which the devices must share.
+        loss, metrics, loss_weights = losses_of(recipe, stage.class_sizes)
         network = build_network(recipe, len(stage.classes), weights=before is None)
         started = None if before is None else start_from(before, stage, network)
         follow_steps(loss, network.trainer)
@@ -269,12 +271,24 @@ def predict(recipe: Experiment, model, index) -> np.ndarray:
         RecordsError: the records are damaged.
     """
     from landmarks_tf.data.dataset import clear_errors
+    from landmarks_tf.training.distribution import replicas_of
     from landmarks_tf.training.progress import PassBar
 
     dataset = evaluation_data(recipe, index)
+    if replicas_of(model) > 1:
+        dataset = dataset.map(partial(_filled_up, rows=recipe.evaluation.batch_size))
     bar = PassBar(index.split, int(dataset.cardinality()))
     with clear_errors(index):
-        return model.predict(dataset, verbose=0, callbacks=[bar])
+        return model.predict(dataset, verbose=0, callbacks=[bar])[: len(index)]
+
+
+def _filled_up(images, labels, rows: int):
+    """A batch with black pictures added up to `rows`: a replica fails on a share of none."""
+    import tensorflow as tf
+
+    missing = rows - tf.shape(images)[0]
+    images = tf.pad(images, [[0, missing], [0, 0], [0, 0], [0, 0]])
+    return tf.ensure_shape(images, (rows, None, None, 3)), tf.pad(labels, [[0, missing]])
 
 
 def _save_model(model, path: Path) -> None:

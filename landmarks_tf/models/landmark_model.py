@@ -83,7 +83,9 @@ def build_landmark_model(
     subcenters: int = 1,
     images_per_class: int = 0,
     auxiliary: bool = False,
-    count_steps: bool = False,
+    count_steps: int = 0,
+    gather: keras.layers.Layer | None = None,
+    centers_multiple: int = 1,
 ) -> LandmarkModel:
     """Add the head that trains an embedder.
 
@@ -102,8 +104,11 @@ def build_landmark_model(
         subcenters: K of the cosine head.
         images_per_class: K of the ge2e head, at least 2: batches are P classes of K, in order.
         auxiliary: add InceptionV3's auxiliary classifier (needs 299 px).
-        count_steps: count the training steps in a layer "training_steps" before the cosine head,
-            for a loss whose margin follows them.
+        count_steps: forward passes that make a training step, which a layer "training_steps"
+            before the cosine head then counts, for a loss whose margin follows them; 0 for none.
+        gather: a layer between the unit rows and the embedding or ge2e head, which brings together
+            the rows that several devices hold (`landmarks_tf.training.gather`).
+        centers_multiple: fill the cosine head's centres up to a multiple of this number of classes.
 
     Raises:
         ValueError: unknown head, fewer than 2 classes, a backbone without an auxiliary tap, or one
@@ -118,12 +123,15 @@ def build_landmark_model(
         features = embedder.get_layer("embedding").input
         main = _softmax_head(features, num_classes, head_dropout, backbone.dense_init)
     elif head == "cosine":
-        rows = StepCount(name="training_steps")(embedder.output) if count_steps else embedder.output
-        main = CosineClassifier(num_classes, subcenters, name="cosines")(rows)
+        rows = embedder.output
+        if count_steps:
+            rows = StepCount(count_steps, name="training_steps")(rows)
+        main = CosineClassifier(num_classes, subcenters, centers_multiple, name="cosines")(rows)
     elif head == "embedding":
-        main = embedder.output
+        main = embedder.output if gather is None else gather(embedder.output)
     elif head == "ge2e":
-        main = GE2ESimilarity(images_per_class, name="similarities")(embedder.output)
+        rows = embedder.output if gather is None else gather(embedder.output)
+        main = GE2ESimilarity(images_per_class, name="similarities")(rows)
     elif head == "reconstruction":
         main = reconstruct(backbone.model, backbone.skips)
     else:

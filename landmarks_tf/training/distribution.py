@@ -86,6 +86,12 @@ def fit_scope(strategy):
     return strategy.scope() if isinstance(strategy, mesh.Mesh) else contextlib.nullcontext()
 
 
+def replicas_of(model: keras.Model) -> int:
+    """Replicas of tf.distribute that share each batch a model is given; 1 on JAX."""
+    strategy = getattr(model, "distribute_strategy", None)
+    return 1 if strategy is None else strategy.num_replicas_in_sync
+
+
 def _jax_strategy(name: str, shard_centers: bool):
     devices = keras.distribution.list_devices()
     if name == "one_device" or (name == "auto" and devices[0].startswith("cpu")):

@@ -5,6 +5,9 @@ The TensorFlow backend of Keras 3 has no such mesh: there each device holds a co
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 import keras
 
 # Class centres are filled up to a multiple of this, so that a checkpoint has the same shape
@@ -75,6 +78,20 @@ def split_centers(devices: list[str]) -> Mesh:
             layout_map=layouts, batch_dim_name=_AXIS, auto_shard_dataset=False
         )
     )
+
+
+@contextlib.contextmanager
+def undivided_batches() -> Iterator[None]:
+    """Within it a batch is not divided over the mesh: each device computes all of it.
+
+    For passes whose last batch does not divide. Nothing changes where there is no mesh.
+    """
+    mesh = keras.distribution.distribution()
+    keras.distribution.set_distribution(None)
+    try:
+        yield
+    finally:
+        keras.distribution.set_distribution(mesh)
 
 
 def bytes_on_each_device(model: keras.Model) -> dict[str, int]:
