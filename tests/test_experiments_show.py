@@ -40,7 +40,7 @@ def test_text_has_every_setting_and_keeps_published_numbers_apart():
 def test_stages_are_shown_as_they_are_set():
     recipe = at_demo_size(get_experiment("resnest269_stages"))
     text = show.recipe(recipe, "demo", as_json=False)
-    assert "\nstage 3 (fix)\n  stages.3.data.image_size = 128\n" in text
+    assert "\nstage 3 (fix)\n  stages.3.data.image_size = 96\n" in text
     # The network that is counted is the last stage's: its GeM has an exponent.
     shown = json.loads(show.recipe(recipe, "demo", as_json=True))
     assert [stage["name"] for stage in shown["stages"]] == ["low", "high", "fix"]

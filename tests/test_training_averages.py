@@ -168,8 +168,26 @@ def check(scope):
     assert np.array_equal(np.array(model.weights[0].value), raw)
 """
 JAX = """
+import sys
+from pathlib import Path
+from landmarks_tf.training.fit import FitPlan, fit
 assert keras.backend.backend() == "jax"
 check(contextlib.nullcontext)
+
+# The loop on JAX holds the weights apart from the model while it runs: a validation inside of it.
+model, seen = linear_model(), []
+
+def validate():
+    with averaged_weights(model):
+        seen.append(np.array(model.weights[0].value))
+    return {}
+
+plan = FitPlan(steps=9, batch_size=4, log_every=3, checkpoint_every=3, validate_every=3)
+fit(model, lambda start: (batch(s) for s in range(start, 9)), plan, workdir=Path(sys.argv[1]),
+    validate=validate)
+for step, found in zip((3, 6, 9), seen, strict=True):
+    assert np.allclose(found, by_hand(9)[step - 1][1], rtol=1e-4, atol=1e-5), step
+assert np.allclose(np.array(model.weights[0].value), seen[-1])
 """
 MIRRORED = """
 import tensorflow as tf
@@ -180,11 +198,11 @@ check(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope)
 
 
 @pytest.mark.parametrize(("backend", "script"), [("jax", JAX), ("tensorflow", MIRRORED)])
-def test_the_same_averages_on(backend, script):
+def test_the_same_averages_on(backend, script, tmp_path):
     if backend == "jax":
         pytest.importorskip("jax", reason="JAX is not installed (extra `jax`)")
     done = subprocess.run(
-        [sys.executable, "-c", ELSEWHERE + script],
+        [sys.executable, "-c", ELSEWHERE + script, str(tmp_path)],
         cwd=ROOT,
         env={**os.environ, "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"},
         capture_output=True,
