@@ -126,6 +126,14 @@ def test_the_network_is_built_for_its_devices():
     assert split.get_layer("training_steps").calls_per_step == 3
 
 
+def test_centres_that_the_loss_reads_itself_are_not_split():
+    recipe = with_all(CENTERS, "train.shard_centers=true")
+    rows = keras.Input((3,))
+    other = keras.Model(rows, keras.layers.Dense(4, name="cosines")(rows))
+    with pytest.raises(ValueError, match="splits the centres of the plain cosine head"):
+        devices.use_parts(recipe, other)
+
+
 # --- a recipe on two devices --------------------------------------------------------------------
 
 

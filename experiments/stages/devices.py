@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 
 from experiments.config import Experiment
+from landmarks_tf.layers import CosineClassifier
 from landmarks_tf.training.gather import GatheredLoss, GatherReplicas
 
 # Heads whose losses compare the rows of a batch with each other.
@@ -77,8 +78,18 @@ def gathered(recipe: Experiment, loss):
 
 
 def use_parts(recipe: Experiment, trainer: keras.Model) -> None:
-    """Let a compiled model take its batches in the recipe's micro-batches."""
+    """Let a compiled model take its batches in the recipe's micro-batches.
+
+    Raises:
+        ValueError: the recipe splits the class centres, but its head is one that cannot.
+    """
     from landmarks_tf.training.micro_batches import use_micro_batches
 
+    heads = {layer.name: type(layer) for layer in trainer.layers}
+    if recipe.train.shard_centers and heads.get("cosines") is not CosineClassifier:
+        raise ValueError(
+            "train.shard_centers=true splits the centres of the plain cosine head. This recipe's "
+            "loss reads them by another way (streamed, or a sample of them): use one of the two."
+        )
     if recipe.train.micro_batches > 1:
         use_micro_batches(trainer, recipe.train.micro_batches)
