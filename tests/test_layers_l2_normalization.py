@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from landmarks_tf.layers import L2Normalization
+from landmarks_tf.layers import CosineClassifier, L2Normalization
 from landmarks_tf.layers.l2_normalization import l2_normalize
+from landmarks_tf.losses import ArcFaceLoss
 from tests import contracts
 
 pytestmark = contracts.IGNORE_ARRAY_COPY
@@ -46,3 +48,15 @@ def test_a_row_of_zeros_stays_zero_and_so_does_its_gradient():
     # By hand: (g - u (u . g)) / |x| with u = (1, 2, 2) / 3, g = (1, 2, 3), u . g = 11 / 3.
     by_hand = (np.array([1, 2, 3]) - np.array([1, 2, 2]) / 3 * 11 / 3) / 3
     np.testing.assert_allclose(tape.gradient(total, rows), [[0, 0, 0], by_hand], atol=1e-6)
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf])
+def test_what_is_no_number_does_not_hide_as_zero(broken):
+    """The loss must see that a network has broken, and only in the rows that have."""
+    rows = np.ones((3, 4), np.float32)
+    rows[1, 2] = broken
+    found = np.asarray(L2Normalization()(rows))
+    assert np.isnan(found[1]).any()
+    np.testing.assert_allclose(found[[0, 2]], 0.5)
+    cosines = CosineClassifier(5)(rows)
+    assert np.isnan(float(ArcFaceLoss()(np.array([0, 1, 2]), cosines)))

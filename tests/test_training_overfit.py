@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -94,12 +96,12 @@ def test_too_high_a_rate():
     problems = check(*network(rate=3e38, optimizer="sgd"), steps=30).problems
     assert "became nan in step 2 at a learning rate of 3e+38: lower it" in problems[0]
     problem = check(*network(rate=30.0, hidden="tanh"), steps=60).problems[-1]
-    assert "the learning rate of 30 is too high. Try a tenth" in problem
+    assert re.search("the learning rate of 30 (is too high|does not fit)", problem)
 
 
 def test_too_low_a_rate():
     problem = only_problem(check(*network(rate=1e-6), steps=60))
-    assert "falls still: the learning rate of 1e-06 is low" in problem
+    assert "falls still (near zero would be 1.59): the learning rate of 1e-06 is low" in problem
 
 
 def test_no_rate_at_all():

@@ -16,9 +16,11 @@ def l2_normalize(x):
 
     A row of zeros has no direction: it stays zero, and so does its gradient. (`keras.ops.normalize`
     multiplies that gradient by 1e12 or makes it NaN, by backend, and one dead row ends a training.)
+    A row of NaN stays one: as zeros it would hide from the loss that the network has broken.
     """
     squared = ops.sum(ops.square(x), axis=-1, keepdims=True)
-    alive = squared > _SMALLEST_NORM**2
+    # The other way round NaN, which is neither, would count as zero.
+    alive = ops.logical_not(squared <= _SMALLEST_NORM**2)
     return ops.where(alive, x * ops.rsqrt(ops.where(alive, squared, 1.0)), 0.0)
 
 
