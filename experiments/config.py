@@ -105,6 +105,9 @@ class Loss:
         alpha, beta, base: "multi_similarity".
         epsilon: "multi_similarity": slack of the mining; "ge2e": inside of the logarithm.
         form: "ge2e": "softmax" or "contrast"; "arcface": "hard", "easy" or "plain".
+        softmax: "arcface", "cosface", "adacos" and "norm_softmax": "fused" or "streamed": the
+            scores are computed in the loss, for many classes (landmarks_tf.losses.CenterLoss).
+        sample_rate: the same losses: part of the classes that a training step scores (Partial FC).
     """
 
     name: str = "cross_entropy"
@@ -130,6 +133,8 @@ class Loss:
     base: float | None = None
     epsilon: float | None = None
     form: str | None = None
+    softmax: str | None = None
+    sample_rate: float | None = None
 
 
 @dataclass(frozen=True)

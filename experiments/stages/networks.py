@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from experiments.config import Experiment, Loss
-from experiments.stages import margin_schedules
+from experiments.stages import large_heads, margin_schedules
 from experiments.stages.devices import gathered, head_options
 from landmarks_tf import losses
 from landmarks_tf.models import (
@@ -60,6 +60,7 @@ def build_network(experiment: Experiment, num_classes: int, *, weights: bool = T
             0 if experiment.loss.margin_schedule is None else experiment.train.micro_batches
         ),
         **head_options(experiment),
+        **large_heads.head_options(experiment),
     )
 
 
@@ -71,6 +72,7 @@ def class_scores(experiment: Experiment, trainer: keras.Model) -> keras.Model | 
     if experiment.model.head in CLASSLESS_HEADS:
         return None
     main = trainer.output["main"] if isinstance(trainer.output, dict) else trainer.output
+    main = large_heads.class_cosines(trainer, main)
     return keras.Model(trainer.input, main, name="class_scores")
 
 
@@ -90,11 +92,23 @@ _LOSSES = {
     "arcface": (
         "cosine",
         losses.ArcFaceLoss,
-        ("scale", "form", *_MARGINS, *_OVER_CLASSES),
+        ("scale", "form", *_MARGINS, *_OVER_CLASSES, *large_heads.SETTINGS),
     ),
-    "cosface": ("cosine", losses.CosFaceLoss, ("scale", *_MARGINS, *_OVER_CLASSES)),
-    "adacos": ("cosine", losses.AdaCosLoss, ("adaptive", *_OVER_CLASSES)),
-    "norm_softmax": ("cosine", losses.NormSoftmaxLoss, ("temperature", *_OVER_CLASSES)),
+    "cosface": (
+        "cosine",
+        losses.CosFaceLoss,
+        ("scale", *_MARGINS, *_OVER_CLASSES, *large_heads.SETTINGS),
+    ),
+    "adacos": (
+        "cosine",
+        losses.AdaCosLoss,
+        ("adaptive", *_OVER_CLASSES, *large_heads.SETTINGS),
+    ),
+    "norm_softmax": (
+        "cosine",
+        losses.NormSoftmaxLoss,
+        ("temperature", *_OVER_CLASSES, *large_heads.SETTINGS),
+    ),
     "proxy_anchor": ("cosine", losses.ProxyAnchorLoss, ("margin", "scale")),
     "ge2e": ("ge2e", losses.GE2ELoss, ("form", "epsilon")),
     "triplet": (
@@ -139,19 +153,21 @@ def losses_of(
             f"The {name} loss trains a {fits!r} head. Received: model.head={head!r}. Set "
             f"model.head={fits}."
         )
-    loss = _loss(experiment.loss, class_sizes)
+    loss = large_heads.center_loss(experiment.loss, _loss(experiment.loss, class_sizes))
     if head in CLASSLESS_HEADS:
         _check_without_classes(experiment)
         return gathered(experiment, loss), [], None
-    accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+    accuracy = [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+    if isinstance(loss, losses.CenterLoss):
+        accuracy = []  # there are no scores to count in: its head counts
     weight = experiment.model.auxiliary_weight
     if weight == 0:
-        return loss, [accuracy], None
+        return loss, accuracy, None
     # The auxiliary classifier gives logits, whatever the main head gives.
     auxiliary = loss if head == "softmax" else losses.CrossEntropyLoss()
     return (
         {"main": loss, "auxiliary": auxiliary},
-        {"main": [accuracy]},
+        {"main": accuracy},
         {"main": 1.0, "auxiliary": weight},
     )
 
@@ -174,7 +190,8 @@ def _loss(settings: Loss, class_sizes: np.ndarray | None):
                 f"loss.soft_margin=true."
             )
         given["margin"] = None
-    by_class = {key: given.pop(key) for key in (*_MARGINS[1:], "class_weights") if key in given}
+    elsewhere = (*_MARGINS[1:], "class_weights", *large_heads.SETTINGS)
+    by_class = {key: given.pop(key) for key in elsewhere if key in given}
     given |= _margins(settings, class_sizes)
     given |= margin_schedules.scheduled_margin(settings, given.get("margin"))
     loss = kind(**given)

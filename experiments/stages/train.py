@@ -61,6 +61,7 @@ def run(context: Context) -> list[Path]:
 def compiled_network(stage: PlannedStage, strategy, before: PlannedStage | None = None):
     """A stage's network, compiled, and what it took over from the stage before (None: nothing)."""
     from experiments.stages.devices import use_parts
+    from experiments.stages.large_heads import follow_centers
     from experiments.stages.margin_schedules import follow_steps
     from experiments.stages.networks import build_network, losses_of
     from landmarks_tf.training.fit import compile_model
@@ -72,6 +73,7 @@ def compiled_network(stage: PlannedStage, strategy, before: PlannedStage | None 
         network = build_network(recipe, len(stage.classes), weights=before is None)
         started = None if before is None else start_from(before, stage, network)
         follow_steps(loss, network.trainer)
+        follow_centers(loss, network.trainer)
         compile_model(
             network.trainer,
             loss=loss,

@@ -8,7 +8,13 @@ from dataclasses import dataclass
 import keras
 from keras import layers
 
-from landmarks_tf.layers import CosineClassifier, GE2ESimilarity, L2Normalization, StepCount
+from landmarks_tf.layers import (
+    ClassCenters,
+    CosineClassifier,
+    GE2ESimilarity,
+    L2Normalization,
+    StepCount,
+)
 from landmarks_tf.models.backbones import Backbone
 from landmarks_tf.models.blocks import dense
 from landmarks_tf.models.inception import auxiliary_head
@@ -27,7 +33,8 @@ class LandmarkModel:
 
     Attributes:
         trainer: (B, S, S, 3) pixels 0..255 -> (B, N) logits ("softmax" head) or cosines
-            ("cosine" head); with an auxiliary head {"main": (B, N), "auxiliary": (B, N)};
+            ("cosine" head; the embedder's rows where the loss scores them); with an auxiliary head
+            {"main": those, "auxiliary": (B, N)};
             with the "embedding" head the embedder's rows themselves; with the "ge2e" head
             (P * K, P) similarities to the classes of the batch; with the "reconstruction" head
             (B, S, S, 3), the decoder's picture minus the preprocessed one.
@@ -86,6 +93,8 @@ def build_landmark_model(
     count_steps: int = 0,
     gather: keras.layers.Layer | None = None,
     centers_multiple: int = 1,
+    scores_in_loss: bool = False,
+    sample_rate: float = 1.0,
 ) -> LandmarkModel:
     """Add the head that trains an embedder.
 
@@ -109,6 +118,9 @@ def build_landmark_model(
         gather: a layer between the unit rows and the embedding or ge2e head, which brings together
             the rows that several devices hold (`landmarks_tf.training.gather`).
         centers_multiple: fill the cosine head's centres up to a multiple of this number of classes.
+        scores_in_loss: the cosine head gives the unit rows, and `landmarks_tf.losses.CenterLoss`
+            scores them with the centres of its layer "cosines".
+        sample_rate: part of the classes that such a loss scores in a training step, in (0, 1].
 
     Raises:
         ValueError: unknown head, fewer than 2 classes, a backbone without an auxiliary tap, or one
@@ -126,7 +138,11 @@ def build_landmark_model(
         rows = embedder.output
         if count_steps:
             rows = StepCount(count_steps, name="training_steps")(rows)
-        main = CosineClassifier(num_classes, subcenters, centers_multiple, name="cosines")(rows)
+        if scores_in_loss:
+            head_layer = ClassCenters(num_classes, subcenters, sample_rate, name="cosines")
+        else:
+            head_layer = CosineClassifier(num_classes, subcenters, centers_multiple, name="cosines")
+        main = head_layer(rows)
     elif head == "embedding":
         main = embedder.output if gather is None else gather(embedder.output)
     elif head == "ge2e":
