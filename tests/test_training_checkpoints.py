@@ -206,6 +206,49 @@ def test_all_damaged_starts_over_and_keeps_what_it_writes(tmp_path, capsys):
     assert checkpoints.steps() == [5, 8]
 
 
+def truncate(path, whole):
+    path.write_bytes(whole[: len(whole) // 2])
+
+
+def fill_with_zeros(path, whole):  # as some file systems leave a file after a power cut
+    path.write_bytes(bytes(len(whole)))
+
+
+def lose_the_end(path, whole):
+    path.write_bytes(whole[:-4096] + bytes(4096) if len(whole) > 4096 else bytes(len(whole)))
+
+
+def replace_by_text(path, whole):
+    path.write_text("<html>503 Service Unavailable</html>")
+
+
+def replace_by_folder(path, whole):
+    path.unlink()
+    path.mkdir()
+    (path / "arrays").touch()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [truncate, fill_with_zeros, lose_the_end, replace_by_text, replace_by_folder],
+)
+def test_each_kind_of_damage_gives_way_to_the_one_before(tmp_path, capsys, damage):
+    checkpoints, model = Checkpoints(tmp_path), small()
+    checkpoints.save(10, model)
+    expected = arrays_of(model)
+    newest = checkpoints.save(20, model)
+    damage(newest, newest.read_bytes())
+    model.layers[0].kernel.assign(np.zeros((3, 2)))
+    assert checkpoints.restore_latest(model) == 10
+    assert_same(arrays_of(model), expected)
+    assert "training goes on from step 10" in capsys.readouterr().err
+    assert checkpoints.steps() == [10]
+    # It is set aside again when it happens twice.
+    newest = checkpoints.save(20, model)
+    damage(newest, newest.read_bytes())
+    assert checkpoints.restore_latest(model) == 10
+
+
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

@@ -176,11 +176,17 @@ class Checkpoints:
 
     def _set_aside(self, step: int, error: DamagedCheckpointError) -> None:
         path = self.path(step)
-        path.replace(path.with_suffix(".npz.damaged"))
+        aside = path.with_suffix(".npz.damaged")
+        # An earlier one makes way; what stands there as a folder, of whatever origin, cannot.
+        number = 1
+        while aside.is_dir():
+            number += 1
+            aside = path.with_suffix(f".npz.damaged-{number}")
+        path.replace(aside)
         older = self.steps()
         going_on = f"from step {older[-1]}" if older else "from the start"
         print(
-            f"warning: {error} It was renamed to {path.name}.damaged; training goes on {going_on}.",
+            f"warning: {error} It was renamed to {aside.name}; training goes on {going_on}.",
             file=sys.stderr,
             flush=True,
         )
