@@ -197,6 +197,10 @@ class _Softmax:
 
     def _with_own(self, scores, first, count: int, values):
         """(C, B) with the values in place of each column's own class, where it is in the chunk."""
+        if keras.backend.backend() != "tensorflow":
+            # XLA makes no tensor of it, but copies what is scattered into.
+            classes = first + ops.arange(count, dtype="int32")
+            return ops.where(classes[:, None] == self.ids, values, scores)
         columns = ops.arange(ops.shape(scores)[1], dtype="int32")
         values = ops.zeros_like(scores[0]) + values
         if count == self.num_classes:
