@@ -25,6 +25,7 @@ _NOT_A_STAGES = {
     "data.split_seed": "the records are made once",
     "data.expected_classes": "it describes the source's data",
     "train.strategy": "the devices are chosen once",
+    "train.shard_centers": "the devices are chosen once",
     "train.deterministic": "it holds for the whole process",
     "train.overfit": "it is a check in place of the training",
 }

@@ -96,6 +96,9 @@ def test_what_is_carried_and_what_is_new_is_said(runs):
 def test_a_stage_starts_from_the_averages_and_trains_what_it_may(runs):
     import keras
 
+    import landmarks_tf.layers
+    import landmarks_tf.losses  # noqa: F401  (registers the classes that the models hold)
+
     whole, _, _ = runs
     before = keras.saving.load_model(whole / "training/2-wider/trainer.keras", compile=False)
     after = keras.saving.load_model(whole / "model/trainer.keras", compile=False)

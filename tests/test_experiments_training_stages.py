@@ -47,6 +47,7 @@ def test_each_stage_is_the_recipe_with_its_own_fields():
         ("model.backbone", "goes on with the backbone of the one before"),
         ("model.weights", "starts from the weights of the one before"),
         ("data.validation_fraction", "records are made once"),
+        ("train.shard_centers", "devices are chosen once"),
         ("evaluation.recognition", "judged at the end"),
         ("export.parity_images", "judged at the end"),
     ],
