@@ -136,15 +136,28 @@ def test_a_training_step_moves_every_weight_on_jax_without_tensorflow():
 def test_mirroring_belongs_to_tensorflow():
     run(
         """
+from landmarks_tf.training import mesh
 from landmarks_tf.training.distribution import create_strategy
 with create_strategy("auto").scope():
     assert create_strategy("one_device").num_replicas_in_sync == 1
+for name, message in (
+    ("mirrored", "MirroredStrategy belongs to TensorFlow; the Keras backend is 'jax'"),
+    ("tpu", "TPUStrategy belongs to TensorFlow; the Keras backend is 'jax'"),
+    ("data_parallel", "data_parallel needs 2 devices or more. Found: cpu:0."),
+):
+    try:
+        create_strategy(name)
+    except ValueError as error:
+        assert message in str(error), error
+    else:
+        raise AssertionError(name)
+assert create_strategy("one_device", shard_centers=True).num_replicas_in_sync == 1
 try:
-    create_strategy("mirrored")
+    mesh.split_centers(["cpu:0"] * 3)
 except ValueError as error:
-    assert "MirroredStrategy belongs to TensorFlow; the Keras backend is 'jax'" in str(error)
+    assert "over 1, 2, 4, ... 64 devices. Received: 3 devices." in str(error)
 else:
-    raise AssertionError("mirrored on JAX")
+    raise AssertionError("three devices")
 """
     )
 

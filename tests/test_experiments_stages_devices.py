@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import types
 
 import keras
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 
 from experiments.config import Data, Evaluation, Experiment, Loss, Model
 from experiments.settings import with_setting
-from experiments.stages import devices, networks
+from experiments.stages import devices, networks, succession
 from landmarks_tf.training.gather import GatheredLoss
 from tests import recipe_devices
 from tests.conftest import ROOT
@@ -124,6 +125,15 @@ def test_the_network_is_built_for_its_devices():
     assert split.get_layer("cosines").centers.shape[0] == 64 * 2
     assert split.output.shape[1] == 5
     assert split.get_layer("training_steps").calls_per_step == 3
+
+
+@pytest.mark.parametrize("sharded", ["true", "false"])
+def test_centres_filled_up_are_still_those_of_other_classes(sharded):
+    """Of 5 and of 60 classes both matrices are filled up to 64; a later stage must start anew."""
+    recipe = with_all(CENTERS, f"train.shard_centers={sharded}")
+    stage = types.SimpleNamespace(classes=range(5), recipe=recipe)
+    network = networks.build_network(recipe, 5)
+    assert succession._class_layers(network, stage) == ["cosines"]
 
 
 def test_centres_that_the_loss_reads_itself_are_not_split():

@@ -49,10 +49,16 @@ def _class_layers(network, stage: PlannedStage) -> list[str]:
     classes = len(stage.classes)
     sizes = {classes, classes * stage.recipe.model.subcenters}
     embedder = {layer.name for layer in network.embedder.layers}
+
+    def is_of_classes(layer) -> bool:
+        # Centres that are split over devices are filled up to more rows than there are classes.
+        known = getattr(layer, "num_classes", None) == classes
+        return known or any(sizes & set(weight.shape) for weight in layer.weights)
+
     return [
         layer.name
         for layer in network.trainer.layers
-        if layer.name not in embedder and any(sizes & set(weight.shape) for weight in layer.weights)
+        if layer.name not in embedder and is_of_classes(layer)
     ]
 
 
