@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from experiments.config import Loss
-from experiments.stages import margin_schedules, networks
+from experiments.stages import devices, large_heads, margin_schedules, networks
 from experiments.training_stages import stage_recipes
 from tests import contracts, staged_training
 
@@ -35,7 +35,9 @@ def compiled(experiment):
     loss, metrics, _ = networks.losses_of(experiment, SIZES)
     trainer = networks.build_network(experiment, len(SIZES)).trainer
     margin_schedules.follow_steps(loss, trainer)
+    large_heads.follow_centers(loss, trainer)
     trainer.compile(keras.optimizers.SGD(0.0), loss, metrics=metrics)
+    devices.use_parts(experiment, trainer)
     return trainer
 
 
@@ -57,6 +59,22 @@ def test_each_step_has_the_recipes_margin(name, weights):
     )
     np.testing.assert_allclose(found, [low, low, high, high], rtol=1e-5)
     assert high - low > 0.1
+
+
+@pytest.mark.parametrize("form", ["fused", "streamed"])
+def test_a_loss_that_scores_from_the_centres_has_it_too(form):
+    found = losses_of_steps(recipe(softmax=form, class_weights=True, **SCHEDULE))
+    plain = losses_of_steps(recipe(class_weights=True, **SCHEDULE))
+    np.testing.assert_allclose(found, plain, rtol=1e-5)
+    assert found[2] - found[1] > 0.1
+
+
+def test_a_step_in_micro_batches_counts_once():
+    plain = recipe(**SCHEDULE)
+    # In inference mode: batch norm over parts of a batch is another norm.
+    plain = replace(plain, model=replace(plain.model, trainable=("@nothing",)))
+    parts = replace(plain, train=replace(plain.train, micro_batches=2))
+    np.testing.assert_allclose(losses_of_steps(parts), losses_of_steps(plain), rtol=1e-5)
 
 
 def test_margins_by_class_size_grow_by_factors():
