@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 
@@ -13,6 +14,7 @@ from experiments import run
 from experiments.config import Data, Experiment, Loss, Model, Train, recipe_dict
 from experiments.settings import with_value
 from experiments.stages import trials
+from experiments.stages.networks import losses_of
 from landmarks_tf.training.trackers import TRACKERS
 
 QUICK = (
@@ -138,3 +140,24 @@ def test_the_lowest_contrastive_loss_is_that_of_classes_on_one_point_each():
     loss = SupervisedContrastiveLoss(temperature=0.05)(np.repeat([0, 1], 5), rows)
     assert float(loss) == pytest.approx(trials._lowest_loss(RECIPE), abs=1e-5)
     assert trials._lowest_loss(Experiment(name="a", summary="b", source="c")) == 0.0
+
+
+@pytest.mark.parametrize("name", ["arcface", "cosface"])
+def test_a_collapse_does_not_look_like_learning_in_a_range_test(name):
+    """All rows and centres on one point: with a margin the loss is below that of chance."""
+    loss = Loss(name=name, scale=30.0, dynamic_margin=True, margin_low=0.1, margin_high=0.4)
+    head = Model(head="cosine")
+    recipe = dataclasses.replace(RECIPE, loss=loss, model=head)
+    labels = np.arange(9)
+
+    def at(cosine, recipe):
+        value, _, _ = losses_of(recipe, np.arange(1, 10))
+        return float(value(labels, np.full((9, 9), cosine, np.float32)))
+
+    tried = trials._without_margin(recipe)
+    assert at(0.0, tried) == pytest.approx(np.log(9), rel=1e-5)
+    assert at(1.0, tried) == pytest.approx(np.log(9), rel=1e-3)
+    if name == "arcface":  # what is avoided
+        assert at(1.0, recipe) < 0.7 * at(0.0, recipe)
+    other = dataclasses.replace(RECIPE, loss=Loss(name="triplet", margin=0.5))
+    assert trials._without_margin(other) == other
