@@ -53,8 +53,8 @@ def find_rate(context: Context, steps: int = RANGE_TEST_STEPS) -> str:
     limit = found["diverges_at"]
     high = f", from {limit:.2g} on it is too high" if limit is not None else ""
     return (
-        f"Suggested: train.learning_rate={found['suggested']:.2g}, where the loss falls fastest; it "
-        f"is lowest at {found['best_at']:.2g}{high}. {own} {where}"
+        f"Suggested: train.learning_rate={found['suggested']:.2g}, where the loss falls fastest; "
+        f"it is lowest at {found['best_at']:.2g}{high}. {own} {where}"
     )
 
 
