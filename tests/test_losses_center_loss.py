@@ -18,6 +18,7 @@ from landmarks_tf.losses import (
     NormSoftmaxLoss,
     dynamic_margins,
 )
+from landmarks_tf.losses.center_loss import chunk_classes
 from tests import contracts
 
 CLASSES, SUBCENTERS, DIM = 12, 2, 6
@@ -76,6 +77,11 @@ def test_trains_as_the_layer_and_the_loss_apart(name):
             np.testing.assert_allclose(np.asarray(left), np.asarray(right), atol=1e-4)
 
 
+def test_a_larger_batch_has_smaller_chunks():
+    assert [chunk_classes(b, k) for b, k in ((256, 1), (512, 1), (256, 4))] == [4096, 2048, 1024]
+    assert chunk_classes(10**6) == 64 and chunk_classes(None) == 4096
+
+
 def test_a_label_out_of_range_is_nan_in_its_own_row_and_no_hit():
     head = ClassCenters(4)
     rows = np.eye(4, dtype=np.float32)
@@ -105,7 +111,11 @@ def test_sampled_training_learns_as_much_and_goes_on_as_it_was():
             rows = np.arange(4) + 4 * (step % 60)
             logs = model.train_on_batch(x[rows], y[rows], return_dict=True)
         cosines = np.asarray(CenterCosines(head)(model.predict(x, verbose=0)))
-        return [np.asarray(v).copy() for v in model.variables], (cosines.argmax(1) == y).mean(), logs
+        return (
+            [np.asarray(v).copy() for v in model.variables],
+            (cosines.argmax(1) == y).mean(),
+            logs,
+        )
 
     half, _, _ = fit((0, 90))
     once, accuracy, logs = fit((0, 180))

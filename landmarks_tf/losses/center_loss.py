@@ -13,8 +13,8 @@ from landmarks_tf.losses.sampled_classes import sample_classes, sample_size
 from landmarks_tf.losses.target_column import class_ids, nan_unless
 
 SOFTMAX_FORMS = ("fused", "streamed")
-# Classes scored at a time: the scores of a usual batch stay within a CPU's caches.
-CHUNK_CLASSES = 4096
+# Scores computed at a time: they stay within a CPU's caches.
+_CHUNK_SCORES = 2**20
 
 
 @keras.saving.register_keras_serializable(package="landmarks_tf")
@@ -87,7 +87,9 @@ class CenterLoss(Float32Loss):
             scale=scale,
             subcenters=head.subcenters,
             label_smoothing=self._plain.label_smoothing,
-            chunk_classes=CHUNK_CLASSES if self.form == "streamed" else None,
+            chunk_classes=(
+                chunk_classes(y_pred.shape[0], head.subcenters) if self.form == "streamed" else None
+            ),
         )
         head.accuracy.update_state(ops.cast(ops.logical_and(hits, known), "float32"))
         losses = nan_unless(known, losses)
@@ -102,6 +104,11 @@ class CenterLoss(Float32Loss):
     @classmethod
     def from_config(cls, config):
         return cls(**{**config, "loss": keras.saving.deserialize_keras_object(config["loss"])})
+
+
+def chunk_classes(batch_size: int | None, subcenters: int = 1) -> int:
+    """Classes that a streamed softmax scores at a time: so many that the batch is no matter."""
+    return max(64, _CHUNK_SCORES // ((batch_size or 256) * subcenters))
 
 
 def _centers_of(classes, centers, subcenters: int):
