@@ -21,9 +21,10 @@ _CHUNK_SCORES = 2**20
 class CenterLoss(Float32Loss):
     """Another loss over cosines, of the unit rows of a network that ends with `ClassCenters`.
 
-    The values are those of the other loss over the cosines, the gradients too. "fused" holds one
-    tensor of the scores' size; "streamed" none, and computes the scores twice. Where the head
-    samples, a training step scores a part of the classes (Partial FC).
+    The values are those of the other loss over the cosines, the gradients too. "fused" keeps one
+    tensor of the scores' size, and makes two more for a moment; "streamed" holds none, and computes
+    the scores twice. Where the head samples, a training step scores a part of the classes (Partial
+    FC).
 
     A model that was loaded from a file has lost the head: give it `follow` before training on.
 

@@ -2,9 +2,9 @@
 
 A head whose layer scores all classes and whose loss reads the scores holds several tensors of
 their size, and the normalised centres beside the centres. Here both are one function with its
-gradient written out, which holds one tensor of the scores' size ("fused") or none (by chunks of
-classes: forward with a running maximum and sum, as in Milakov and Gimelshein, "Online normalizer
-calculation for softmax", arXiv 1805.02867; backward the scores are computed again).
+gradient written out, which keeps one tensor of the scores' size for the way back ("fused") or none
+(by chunks of classes: forward with a running maximum and sum, as in Milakov and Gimelshein, "Online
+normalizer calculation for softmax", arXiv 1805.02867; backward the scores are computed again).
 """
 
 from __future__ import annotations
