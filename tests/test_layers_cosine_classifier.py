@@ -84,7 +84,9 @@ def test_filled_up_centres_are_neither_scored_nor_trained(subcenters):
 
 
 def test_a_multiple_below_one():
-    with pytest.raises(ValueError, match=r"multiple_of must be at least 1\. Received: multiple_of=0"):
+    with pytest.raises(
+        ValueError, match=r"multiple_of must be at least 1\. Received: multiple_of=0"
+    ):
         CosineClassifier(5, multiple_of=0)
 
 
