@@ -13,8 +13,8 @@ import pytest
 # Keeps TensorFlow's start-up chatter out of the report; a failure is an exception all the same.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-# A shell starts what runs in its background with Ctrl-C ignored, and children would inherit that: the
-# tests that interrupt a command would wait for nothing.
+# A shell starts what runs in its background with Ctrl-C ignored, and children would inherit that:
+# the tests that interrupt a command would wait for nothing.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
