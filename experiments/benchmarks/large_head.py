@@ -38,13 +38,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         classes = [int(text) for text in options.classes.split(",")]
-        if min(*classes, options.batch, options.dim, options.repeats, options.batch) < 2:
-            raise ValueError("Every number is at least 2.")
     except ValueError as error:
         print(
             f"error: --classes takes whole numbers such as 81313,203094. {error}", file=sys.stderr
         )
         return 2
+    for name, values in (
+        ("classes", classes),
+        ("batch", [options.batch]),
+        ("dim", [options.dim]),
+        ("repeats", [options.repeats]),
+    ):
+        if min(values) < 2:
+            print(
+                f"error: Every number is at least 2. Received: --{name} {min(values)}.",
+                file=sys.stderr,
+            )
+            return 2
     try:
         return _dispatch(options, classes)
     except (MeasurementError, OSError) as error:
