@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from landmarks_tf.data import sampling
+from landmarks_tf.data import cyclers, sampling
 from tests.reference import sampling as reference
 
 seeds = st.integers(-5, 2**63)
@@ -237,18 +237,59 @@ def test_describe():
     assert PLANS["shuffled"]().describe()["seed"] == 3
 
 
-def test_full_size_plan_is_small_and_quick_to_jump_in():
-    """81,313 classes, 1.58 million rows: a far step is reached through a few permutations."""
+def full_size_labels() -> np.ndarray:
+    """1,580,470 rows of 81,313 classes in a long tail from 2 rows up, shuffled."""
     rng = np.random.default_rng(0)
-    counts = 2 + rng.multinomial(
-        1_580_470 - 2 * 81_313, (w := rng.pareto(1.5, 81_313) + 1) / w.sum()
-    )
-    labels = rng.permutation(np.repeat(np.arange(81_313, dtype=np.int32), counts))
+    shares = rng.pareto(1.5, 81_313) + 1
+    counts = 2 + rng.multinomial(1_580_470 - 2 * 81_313, shares / shares.sum())
+    return rng.permutation(np.repeat(np.arange(81_313, dtype=np.int32), counts))
+
+
+def test_every_class_and_row_at_full_size():
+    """A pass over 81,313 classes: each once, none twice in a batch, its rows m // n times."""
+    labels, P, K = full_size_labels(), 48, 5
+    plan = sampling.class_balanced(labels, classes_per_batch=P, images_per_class=K, seed=0)
+    steps = plan.describe()["steps_per_pass_over_classes"]
+    assert steps == 1695
+    rows = np.stack([plan.batch(step) for step in range(steps)])
+    groups = labels[rows].reshape(steps, P, K)
+    assert (groups == groups[:, :, :1]).all()
+    classes = groups[:, :, 0]
+    assert (np.diff(np.sort(classes, axis=1), axis=1) > 0).all()
+    visits = np.bincount(classes.ravel(), minlength=81_313)
+    assert np.bincount(visits).tolist() == [0, 81_313 - 47, 47]  # 1695 * 48 is 47 more than a pass
+    sizes, drawn = np.bincount(labels), np.bincount(rows.ravel(), minlength=len(labels))
+    images, sizes = (visits * K)[labels], sizes[labels]
+    assert ((drawn >= images // sizes) & (drawn <= -(-images // sizes))).all()
+
+
+def test_no_class_waits_too_long_at_full_size():
+    """Three passes of the cycler of classes: at most 2(n-1) others come between two visits."""
+    size, hand = 81_313, 48
+    cycler = cyclers.Cycler(size, hand, 5, cached=3)
+    stream = np.concatenate([cycler.deal(turn) for turn in range(3 * 1695)])
+    assert set(np.bincount(stream).tolist()) == {3, 4}
+    by_class = np.argsort(stream, kind="stable")
+    same = stream[by_class[1:]] == stream[by_class[:-1]]
+    others_between = (np.diff(by_class) - 1)[same]
+    assert others_between.max() <= 2 * (size - 1)
+    assert others_between.min() >= hand - 1  # and none twice in a hand
+
+
+def test_any_step_at_full_size_is_reached_without_the_steps_before(monkeypatch):
+    """Step 10**9 draws few permutations: of the classes at most four, of an image list a few."""
+    labels = full_size_labels()
     plan = sampling.class_balanced(labels, classes_per_batch=48, images_per_class=5, seed=0)
-    groups = labels[plan.batch(10**9)].reshape(48, 5)
-    assert len(set(groups[:, 0].tolist())) == 48
-    assert (groups == groups[:, :1]).all()
-    assert plan.describe()["steps_per_pass_over_classes"] == 1695
+    drawn, permutation = [], cyclers.permutation
+
+    def counting(size, a_key):
+        drawn.append(size)
+        return permutation(size, a_key)
+
+    monkeypatch.setattr(cyclers, "permutation", counting)
+    assert len(set(labels[plan.batch(10**9)].tolist())) == 48
+    assert drawn.count(81_313) <= 4
+    assert len(drawn) < 48 * 12
 
 
 def test_mistakes_are_named():

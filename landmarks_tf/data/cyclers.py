@@ -13,6 +13,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+# What a permutation is for; keeps the streams of one seed apart.
+ROWS, CLASSES, IMAGES, WHOLE_LISTS, DRAWS, OFFSET, LINE, COLUMNS = range(8)
+
 _MASK = (1 << 64) - 1
 _GAMMA = 0x9E3779B97F4A7C15
 _MIXING = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
@@ -27,6 +30,14 @@ def key(*parts: int) -> int:
             mixed = ((mixed ^ (mixed >> shift)) * multiplier) & _MASK
         mixed ^= mixed >> 31
     return mixed
+
+
+def rotation(a_key: int, turns: int) -> int:
+    """`a_key` moved on by `turns` golden ratios of the circle of 64-bit numbers.
+
+    However many turns are made, they lie almost evenly on the circle (Weyl's sequence).
+    """
+    return (a_key + turns * _GAMMA) & _MASK
 
 
 def permutation(size: int, a_key: int) -> np.ndarray:

@@ -5,6 +5,7 @@ run, a second host and a debugger see the batches of the undisturbed run.
 
 * `shuffled`: permutations of all rows, laid end to end. Nothing is dropped between epochs.
 * `class_balanced`: P classes x K images, each class as likely as any other (S1: Wang et al.).
+* `landmarks_tf.data.weighted`: rows, or the classes of P x K batches, in proportion to weights.
 * `evaluation_order`: every row once, in order, the last batch partial.
 * `shard`: one host's part of a plan.
 """
@@ -16,9 +17,7 @@ import functools
 import numpy as np
 
 from landmarks_tf.data import cyclers
-
-# What a permutation is for; keeps the streams of one seed apart.
-_ROWS, _CLASSES, _IMAGES, _WHOLE_LISTS = range(4)
+from landmarks_tf.data.class_groups import ClassGroups, smallest_int
 
 
 class Plan:
@@ -55,7 +54,7 @@ class Plan:
         Unique over the whole run and the same however many hosts share it: the seed of what is
         random about a sample.
         """
-        first = _check_step(step) * self.batch_size
+        first = check_step(step) * self.batch_size
         return np.arange(first, first + self.batch_size, dtype=np.int64)
 
     def describe(self) -> dict[str, object]:
@@ -79,7 +78,7 @@ def shuffled(num_rows: int, *, batch_size: int, seed: int) -> Plan:
             a whole number.
     """
     return _Shuffled(
-        _positive("num_rows", num_rows), _positive("batch_size", batch_size), _whole("seed", seed)
+        positive("num_rows", num_rows), positive("batch_size", batch_size), whole("seed", seed)
     )
 
 
@@ -106,9 +105,9 @@ def class_balanced(
     """
     return _ClassBalanced(
         labels,
-        _positive("classes_per_batch", classes_per_batch),
-        _positive("images_per_class", images_per_class),
-        _whole("seed", seed),
+        positive("classes_per_batch", classes_per_batch),
+        positive("images_per_class", images_per_class),
+        whole("seed", seed),
     )
 
 
@@ -118,7 +117,7 @@ def evaluation_order(num_rows: int, *, batch_size: int) -> Plan:
     Raises:
         ValueError: `num_rows` or `batch_size` is not a positive whole number.
     """
-    return _EvaluationOrder(_positive("num_rows", num_rows), _positive("batch_size", batch_size))
+    return _EvaluationOrder(positive("num_rows", num_rows), positive("batch_size", batch_size))
 
 
 def shard(plan: Plan, *, index: int, count: int) -> Plan:
@@ -128,8 +127,8 @@ def shard(plan: Plan, *, index: int, count: int) -> Plan:
         ValueError: `index` is not in 0..count-1, the groups do not divide evenly, or the plan ends
             in a partial batch.
     """
-    count = _positive("count", count)
-    if not 0 <= _whole("index", index) < count:
+    count = positive("count", count)
+    if not 0 <= whole("index", index) < count:
         raise ValueError(f"index must be one of the hosts 0..{count - 1}, got {index}")
     if not plan.endless:
         raise ValueError("a plan with a partial last batch cannot be shared between hosts")
@@ -148,14 +147,14 @@ class _Shuffled(Plan):
         super().__init__("shuffled", num_rows=num_rows, batch_size=batch_size)
         self._seed = seed
         # Two epochs: a batch may straddle their border.
-        self._epoch = functools.lru_cache(maxsize=2)(
-            lambda epoch: cyclers.permutation(num_rows, cyclers.key(seed, _ROWS, epoch)).astype(
-                _smallest_int(num_rows)
-            )
-        )
+        self._epoch = functools.lru_cache(maxsize=2)(self._permutation)
+
+    def _permutation(self, epoch: int) -> np.ndarray:
+        a_key = cyclers.key(self._seed, cyclers.ROWS, epoch)
+        return cyclers.permutation(self.num_rows, a_key).astype(smallest_int(self.num_rows))
 
     def batch(self, step: int) -> np.ndarray:
-        first = _check_step(step) * self.batch_size
+        first = check_step(step) * self.batch_size
         return cyclers.stretch(self._epoch, self.num_rows, first, first + self.batch_size)
 
     def describe(self) -> dict[str, object]:
@@ -168,7 +167,7 @@ class _EvaluationOrder(Plan):
         self.endless = False
 
     def batch(self, step: int) -> np.ndarray:
-        first = _check_step(step) * self.batch_size
+        first = check_step(step) * self.batch_size
         if first >= self.num_rows:
             raise ValueError(
                 f"step {step} is past the end: {self.num_rows} rows in batches of "
@@ -182,74 +181,40 @@ class _EvaluationOrder(Plan):
 
 class _ClassBalanced(Plan):
     def __init__(self, labels, classes_per_batch: int, images_per_class: int, seed: int):
-        labels = np.asarray(labels)
-        if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer) or not len(labels):
-            raise ValueError(
-                "class_balanced expects one whole-number label for each row, got an array of shape "
-                f"{labels.shape} and type {labels.dtype}"
-            )
-        if labels.min() < 0:
-            raise ValueError(
-                f"{int((labels < 0).sum())} of {len(labels)} rows have no label (-1): "
-                "class-balanced batches need a labelled split such as train, not index or test"
-            )
+        self._groups = ClassGroups(labels, images_per_class, seed)
         super().__init__(
             "class_balanced",
-            num_rows=len(labels),
+            num_rows=int(self._groups.sizes.sum()),
             batch_size=classes_per_batch * images_per_class,
             group_size=images_per_class,
         )
-        self._rows = np.argsort(labels, kind="stable").astype(_smallest_int(len(labels)))
-        by_class = labels[self._rows]
-        self._starts = np.flatnonzero(np.append(True, by_class[1:] != by_class[:-1]))
-        self._sizes = np.diff(self._starts, append=len(labels))
-        self._seed = seed
-        if classes_per_batch > len(self._sizes):
+        self._seed, num_classes = seed, len(self._groups.sizes)
+        if classes_per_batch > num_classes:
             raise ValueError(
                 f"a batch of {classes_per_batch} different classes cannot be drawn from "
-                f"{len(self._sizes)} classes; lower classes_per_batch"
+                f"{num_classes} classes; lower classes_per_batch"
             )
         self._classes = cyclers.Cycler(
-            len(self._sizes), classes_per_batch, cyclers.key(seed, _CLASSES), cached=3
+            num_classes, classes_per_batch, cyclers.key(seed, cyclers.CLASSES), cached=3
         )
 
     def batch(self, step: int) -> np.ndarray:
-        classes = self._classes.deal(_check_step(step))
-        first = step * len(classes)
+        classes = self._classes.deal(check_step(step))
         # Each class appears once in a permutation of the classes, so the number of the permutation
         # is the number of times the class was visited before.
-        groups = [
-            self._group(int(a_class), (first + position) // len(self._sizes))
-            for position, a_class in enumerate(classes)
-        ]
-        return np.concatenate(groups).astype(np.int64)
-
-    def _group(self, a_class: int, visit: int) -> np.ndarray:
-        """The K rows that `a_class` gives at its `visit`-th visit."""
-        size = int(self._sizes[a_class])
-        whole_lists, rest = (
-            divmod(self.group_size, size) if size < self.group_size else (0, self.group_size)
-        )
-        parts = [
-            cyclers.permutation(size, cyclers.key(self._seed, _WHOLE_LISTS, a_class, visit, number))
-            for number in range(whole_lists)
-        ]
-        if rest:
-            parts.append(
-                cyclers.Cycler(size, rest, cyclers.key(self._seed, _IMAGES, a_class)).deal(visit)
-            )
-        return self._rows[self._starts[a_class] + np.concatenate(parts)]
+        places = step * len(classes) + np.arange(len(classes))
+        return self._groups.batch(classes, places // len(self._groups.sizes))
 
     def describe(self) -> dict[str, object]:
-        classes_per_batch = self.batch_size // self.group_size
+        sizes, classes_per_batch = self._groups.sizes, self.batch_size // self.group_size
         return {
             **super().describe(),
             "seed": self._seed,
             "classes_per_batch": classes_per_batch,
             "images_per_class": self.group_size,
-            "num_classes": len(self._sizes),
-            "classes_smaller_than_images_per_class": int((self._sizes < self.group_size).sum()),
-            "steps_per_pass_over_classes": -(-len(self._sizes) // classes_per_batch),
+            "num_classes": len(sizes),
+            "classes_smaller_than_images_per_class": int((sizes < self.group_size).sum()),
+            "steps_per_pass_over_classes": -(-len(sizes) // classes_per_batch),
         }
 
 
@@ -277,23 +242,22 @@ class _Shard(Plan):
         return {**self._plan.describe(), "host": self._index, "hosts": self._count}
 
 
-def _smallest_int(count: int) -> type:
-    return np.int32 if count < 2**31 else np.int64
-
-
-def _check_step(step: int) -> int:
-    if _whole("step", step) < 0:
+def check_step(step: int) -> int:
+    """`step`, if it is one."""
+    if whole("step", step) < 0:
         raise ValueError(f"step must be 0 or more, got {step}")
     return int(step)
 
 
-def _positive(name: str, value: int) -> int:
-    if _whole(name, value) < 1:
+def positive(name: str, value: int) -> int:
+    """`value`, if it is a whole number of 1 or more."""
+    if whole(name, value) < 1:
         raise ValueError(f"{name} must be 1 or more, got {value}")
     return int(value)
 
 
-def _whole(name: str, value: int) -> int:
+def whole(name: str, value: int) -> int:
+    """`value`, if it is a whole number; `True` is none."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         raise ValueError(f"{name} must be a whole number, got {value!r}")
     return int(value)
