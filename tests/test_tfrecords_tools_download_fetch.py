@@ -1,0 +1,331 @@
+"""Files fetched from a real server that does everything wrong, checked byte by byte."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import socket
+import threading
+import time
+
+import pytest
+
+from tests.gldv2_server import gldv2_server
+from tfrecords_tools.download.fetch import (
+    Patience,
+    StoppedError,
+    announced_size,
+    fetch,
+    fetch_text,
+)
+from tfrecords_tools.download.http import RefusedError, UnansweredError
+from tfrecords_tools.download.partial import partial_path
+
+CONTENT = random.Random(5).randbytes(300_000)
+MD5 = hashlib.md5(CONTENT).hexdigest()
+QUICK = Patience(
+    tries=4, first_wait_s=0.001, longest_wait_s=0.01, silence_s=0.4, progress_bytes=10_000
+)
+PATH = "train/images_000.tar"
+
+
+@pytest.fixture
+def server():
+    with gldv2_server() as served:
+        served.files[PATH] = CONTENT
+        yield served
+
+
+@pytest.fixture
+def get(server, tmp_path):
+    """Fetches the file, with or without its MD5; the ticks must add up to its size."""
+
+    def call(md5=MD5, patience=QUICK, stop=None, **options):
+        ticks = []
+        target = tmp_path / "file"
+        done = fetch(
+            f"{server.url}/{PATH}", target, md5=md5, patience=patience,
+            stop=stop or threading.Event(), tick=ticks.append, **options,
+        )  # fmt: skip
+        assert target.read_bytes() == server.files[PATH]
+        assert done.bytes == sum(ticks) == len(server.files[PATH])
+        assert done.md5 == hashlib.md5(server.files[PATH]).hexdigest()
+        assert [path.name for path in tmp_path.iterdir()] == ["file"]
+        return done
+
+    return call
+
+
+def leave(tmp_path, content: bytes) -> None:
+    """What a killed run leaves of the file."""
+    partial_path(tmp_path / "file").write_bytes(content)
+
+
+@pytest.mark.parametrize("md5", [MD5, None])
+def test_a_good_server(server, get, md5):
+    assert get(md5).broken == 0
+    assert server.gets(PATH) == [""]
+
+
+@pytest.mark.parametrize("md5", [MD5, None])
+@pytest.mark.parametrize("fault", ["cut", "reset", "silent", "chunked-cut"])
+def test_a_connection_that_breaks_is_continued(server, get, fault, md5):
+    server.faults[PATH] = [fault] * 2
+    assert get(md5).broken == 2
+    first, second, third = server.gets(PATH)
+    assert first == ""
+    if fault != "reset":  # what a reset left in the kernel's buffers is lost
+        assert (second, third) == ("bytes=150000-", "bytes=225000-")
+
+
+def test_without_a_checksum_or_a_version_nothing_is_joined(server, get):
+    server.validators = False
+    server.faults[PATH] = ["cut"]
+    assert get(None).broken == 1
+    assert server.gets(PATH) == ["", ""]
+    assert get(MD5).broken == 0
+
+
+def test_with_a_checksum_parts_are_joined_without_a_version(server, get):
+    server.validators = False
+    server.faults[PATH] = ["cut"]
+    get(MD5)
+    assert server.gets(PATH) == ["", "bytes=150000-"]
+
+
+@pytest.mark.parametrize("md5", [MD5, None])
+def test_a_server_that_knows_no_ranges(server, get, md5):
+    server.faults[PATH] = ["cut", "no-range"]
+    assert get(md5).broken == 1
+    assert server.gets(PATH) == ["", "bytes=150000-"]
+
+
+@pytest.mark.parametrize("fault", ["wrong-range", "lying-range"])
+def test_bytes_of_another_place_are_not_taken(server, get, fault):
+    server.faults[PATH] = ["cut", fault]
+    get(MD5)
+    assert server.gets(PATH)[-1] == ""  # from the start again
+
+
+@pytest.mark.parametrize("md5", [MD5, None])
+@pytest.mark.parametrize("fault", ["mute", "busy", "error"])
+def test_a_server_that_does_not_answer_is_asked_again(server, get, fault, md5):
+    server.faults[PATH] = [fault]
+    assert get(md5).broken == 1
+
+
+@pytest.mark.parametrize("fault", ["chunked", "until-closed", "long"])
+def test_the_checksum_decides_whatever_is_said_of_the_length(server, get, fault):
+    server.faults[PATH] = [fault] * 99
+    get(MD5)
+    assert server.gets(PATH) == [""]
+
+
+def test_a_length_that_is_too_short_is_found_by_the_checksum(server, get):
+    server.faults[PATH] = ["short"]
+    assert get(MD5).broken == 1
+    server.faults[PATH] = ["short"] * 99
+    with pytest.raises(RefusedError, match=r"299900 bytes came whose MD5 is .* \(3 times\)"):
+        get(MD5)
+
+
+def test_a_length_that_is_too_long_is_found_without_a_checksum(server, get):
+    """The server has nothing behind the last byte, and then says how many there are (416)."""
+    server.faults[PATH] = ["long"]
+    assert get(None).broken == 1
+    assert server.gets(PATH) == ["", "bytes=300000-"]
+
+
+def test_without_a_checksum_a_length_is_needed(server, get):
+    server.faults[PATH] = ["chunked"]
+    get(None)
+    server.faults[PATH] = ["until-closed"]
+    with pytest.raises(RefusedError, match=r"the server does not say how long the file is"):
+        get(None)
+
+
+def test_a_wrong_file_is_fetched_again_and_not_for_ever(server, get, tmp_path):
+    server.faults[PATH] = ["flipped", "page"]
+    assert get(MD5).broken == 2
+    (tmp_path / "file").unlink()
+    server.faults[PATH] = ["flipped"] * 99
+    with pytest.raises(RefusedError, match=rf"its MD5 should be {MD5}, 300000 bytes came") as error:
+        get(MD5)
+    assert "(3 times)" in str(error.value)
+    assert server.gets(PATH)[3:] == ["", "", ""]
+    assert not (tmp_path / "file").exists()
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("missing", r"the server has no such file \(404\)"),
+        ("forbidden", r"the server refuses it .* \(403\)"),
+        ("gzip", r"is sent gzip-encoded"),
+    ],
+)
+def test_what_will_not_change_is_asked_once(server, get, fault, message):
+    server.faults[PATH] = [fault] * 99
+    with pytest.raises(RefusedError, match=message):
+        get()
+    assert len(server.gets(PATH)) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("busy", r"the server is busy \(503\) \(4 tries\)"),
+        ("mute", r"no answer for 0.4 s \(4 tries\)"),
+    ],
+)
+def test_what_may_change_is_asked_a_few_times(server, get, fault, message):
+    server.faults[PATH] = [fault] * 99
+    with pytest.raises(RefusedError, match=message):
+        get()
+    assert len(server.gets(PATH)) == 4
+
+
+def test_a_server_without_ranges_that_always_cuts_is_given_up(server, get, tmp_path):
+    """Each try brings 150,000 bytes, and none brings anything new after the first."""
+    server.faults[PATH] = ["cut"] * 99
+    server.validators = False
+    with pytest.raises(RefusedError, match=r"cut after 150000 of 300000 bytes \(4 tries\)"):
+        get(None)
+    assert partial_path(tmp_path / "file").read_bytes() == CONTENT[:150_000]
+    assert len(server.gets(PATH)) == 4
+
+
+def test_tries_are_counted_anew_while_something_comes(server, get):
+    server.faults[PATH] = ["cut"] * 6  # more than the 4 in a row: 150, 75, 37, 18 kB come
+    assert get(patience=QUICK).broken == 6
+
+
+def test_a_trickle_is_a_stall(server, get):
+    server.faults[PATH] = ["trickle"]
+    began = time.monotonic()
+    assert get().broken == 1
+    assert time.monotonic() - began < 10  # 300,000 bytes would take 100 minutes
+    assert server.gets(PATH)[1].startswith("bytes=")
+
+
+def test_what_an_earlier_run_left_is_continued(server, get, tmp_path):
+    leave(tmp_path, CONTENT[:123_456])
+    get()
+    assert server.gets(PATH) == ["bytes=123456-"]
+
+
+@pytest.mark.parametrize("left", [CONTENT[:99] + b"!", CONTENT + b"more", b"x" * 300_000])
+def test_what_an_earlier_run_left_may_be_wrong(server, get, tmp_path, left):
+    leave(tmp_path, left)
+    assert get().broken == 1
+    assert server.gets(PATH) == [f"bytes={len(left)}-", ""]
+
+
+def test_a_whole_file_without_its_name_needs_no_server(server, get, tmp_path):
+    leave(tmp_path, CONTENT)
+    get()
+    assert server.asked == []
+
+
+def test_a_file_that_changes_between_two_runs_is_not_joined(server, get, tmp_path):
+    server.faults[PATH] = ["cut", *["missing"] * 9]
+    with pytest.raises(RefusedError, match=r"404"):
+        get(None)
+    assert partial_path(tmp_path / "file").stat().st_size == 150_000
+    server.files[PATH] = random.Random(6).randbytes(200_000)
+    server.faults[PATH] = []
+    get(None)
+    assert server.gets(PATH)[-1] == "bytes=150000-"  # with the old version's tag: all of the new
+
+
+def test_a_file_that_shrank_between_two_runs_is_not_taken(server, get, tmp_path):
+    server.faults[PATH] = ["cut", *["missing"] * 9]
+    with pytest.raises(RefusedError, match=r"404"):
+        get(None)
+    server.files[PATH], server.faults[PATH] = CONTENT[:100], []
+    get(None)
+
+
+def test_more_than_there_may_be_is_refused(server, get):
+    server.faults[PATH] = ["chunked"]
+    with pytest.raises(RefusedError, match=r"more came than the 1000 bytes there should be"):
+        get(largest=1000)
+
+
+def test_no_connection_says_so(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with pytest.raises(RefusedError, match=rf"127.0.0.1:{port}/f: Connection refused \(4 tries\)"):
+        fetch(
+            f"http://127.0.0.1:{port}/f", tmp_path / "f", md5=MD5, patience=QUICK,
+            stop=threading.Event(),
+        )  # fmt: skip
+
+
+def test_what_is_no_http_says_so(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def greet():
+            for _ in range(QUICK.tries):
+                client, _ = server.accept()
+                with client:
+                    client.recv(1000)
+                    client.sendall(b"220 mail.example ready\r\n")
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/f"
+        with pytest.raises(RefusedError, match=r"220 mail.example ready"):
+            fetch(url, tmp_path / "f", md5=MD5, patience=QUICK, stop=threading.Event())
+        thread.join()
+
+
+def test_a_stop_ends_pieces_and_pauses(server, get, tmp_path):
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(StoppedError):
+        get(stop=stop)
+    server.faults[PATH] = ["busy"] * 9
+    server.retry_after = "60"
+    stop = threading.Event()
+    threading.Timer(0.1, stop.set).start()
+    began = time.monotonic()
+    with pytest.raises(StoppedError):
+        get(stop=stop, patience=Patience())
+    assert time.monotonic() - began < 30
+    server.faults = {}
+    get()  # and what came goes on
+
+
+def test_a_text(server):
+    server.files["sum.txt"] = b"12 caf\xe9\n"
+    url, stop = f"{server.url}/sum.txt", threading.Event()
+    server.faults["sum.txt"] = ["cut", "busy"]
+    assert fetch_text(url, patience=QUICK, stop=stop) == "12 café\n"
+    server.files["sum.txt"] = b"x" * 5000
+    with pytest.raises(RefusedError, match=r"more came than the 4096 bytes"):
+        fetch_text(url, patience=QUICK, stop=stop)
+    server.faults["sum.txt"] = ["busy"] * 99
+    with pytest.raises(RefusedError, match=r"the server is busy \(503\) \(4 tries\)"):
+        fetch_text(url, patience=QUICK, stop=stop)
+
+
+def test_the_size_that_is_announced(server):
+    url = f"{server.url}/{PATH}"
+    assert announced_size(url, silence_s=1) == 300_000
+    server.head_faults[PATH] = ["until-closed", "missing", "busy"]
+    assert announced_size(url, silence_s=1) is None
+    with pytest.raises(RefusedError, match=r"404"):
+        announced_size(url, silence_s=1)
+    with pytest.raises(UnansweredError, match=r"503"):
+        announced_size(url, silence_s=1)
+
+
+def test_pauses_double_vary_and_are_bounded():
+    patience = Patience(first_wait_s=1, longest_wait_s=60)
+    for failures, longest in ((1, 1), (2, 2), (5, 16), (7, 60), (9999, 60)):
+        waits = {patience.wait_s(failures, None) for _ in range(50)}
+        assert longest / 2 <= min(waits) < max(waits) <= longest
+        assert len(waits) > 40
+    assert patience.wait_s(1, 30.0) == 30
+    assert patience.wait_s(9, 1e9) == 60
