@@ -37,7 +37,7 @@ def run(capfd):
 def test_help_names_the_commands(run):
     code, out, _ = run("--help")
     assert code == 0
-    for name in ("demo", "convert", "verify"):
+    for name in ("demo", "download", "convert", "verify"):
         assert f"\n    {name} " in out
 
 
@@ -46,6 +46,7 @@ def test_help_names_the_commands(run):
     [
         ("demo", ["--out DIR", "--landmarks N", "--seed S"]),
         ("convert", ["--raw DIR", "--split {train,index,test}", "--no-clean", "default: 128"]),
+        ("download", ["--out DIR", "--disk-budget GB", "--dry-run", "default: 8"]),
         ("verify", ["--records DIR", "--split NAME", "exit code 1"]),
     ],
 )

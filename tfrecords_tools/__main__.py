@@ -1,4 +1,4 @@
-"""`python -m tfrecords_tools demo|convert|verify`: see `--help`."""
+"""`python -m tfrecords_tools demo|download|convert|verify`: see `--help`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from tfrecords_tools.options import UsageError
 
 COMMANDS = {
     "demo": ("tfrecords_tools.demo.cli", "render a small made-up data set in GLDv2's layout"),
+    "download": ("tfrecords_tools.download.cli", "fetch GLDv2 as published, and extract it"),
     "convert": ("tfrecords_tools.convert", "turn one split of a GLDv2 folder into records"),
     "verify": ("tfrecords_tools.verify", "read records back and say what is wrong with them"),
 }
