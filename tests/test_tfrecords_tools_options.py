@@ -4,12 +4,9 @@ import argparse
 
 import pytest
 
-from tfrecords_tools.options import (
-    ConvertOptions,
-    UsageError,
-    add_arguments,
-    options_from,
-)
+from tfrecords_tools.convert_arguments import add_arguments
+from tfrecords_tools.options import ConvertOptions, UsageError, options_from
+from tfrecords_tools.published_splits import PUBLISHED_SPLITS
 
 
 def _parse(*arguments: str) -> ConvertOptions:
@@ -54,7 +51,20 @@ def test_every_option_reaches_its_field():
     ("changes", "message"),
     [
         ({"split": "validation"}, "split must be one of train, index, test, got 'validation'"),
-        ({"validation_split": "x"}, "validation_split must be one of per-class, random, got 'x'"),
+        ({"validation_split": "x"}, "must be one of per-class, random, one-per-class, got 'x'"),
+        ({"subset": "x"}, "subset must be one of full, clean, c2x, got 'x'"),
+        ({"published_split": "x"}, "published_split must be one of delf, hav4ik, "),
+        ({"subset": "full", "clean": False}, "subset says which images: leave clean out"),
+        ({"sample_classes": 0}, "sample_classes must be at least 1, got 0"),
+        (
+            {"validation_split": "one-per-class", "validation_fraction": 0.1},
+            "one-per-class takes one image of each class: leave validation_fraction out",
+        ),
+        (
+            {"verify_pixels": False, "reencode_short_side": 64},
+            "reencode_short_side decodes every image",
+        ),
+        ({"split": "index", "subset": "c2x"}, "subset is for split train, not for index"),
         ({"validation_fraction": 1.0}, "at least 0 and below 1, got 1.0"),
         ({"validation_fraction": -0.1}, "at least 0 and below 1, got -0.1"),
         ({"validation_fraction": float("nan")}, "at least 0 and below 1, got nan"),
@@ -87,3 +97,37 @@ def test_quality_applies_only_to_images_written_anew():
     assert ConvertOptions("train").quality is None
     assert ConvertOptions("train", reencode_short_side=300).quality == 90
     assert ConvertOptions("train", reencode_short_side=300, jpeg_quality=70).quality == 70
+
+
+def test_which_images():
+    assert ConvertOptions("train").images is None
+    assert ConvertOptions("train", clean=True).images == "clean"
+    assert ConvertOptions("train", clean=False).images == "full"
+    assert ConvertOptions("train", subset="c2x").images == "c2x"
+
+
+@pytest.mark.parametrize("name", PUBLISHED_SPLITS)
+def test_a_published_split_sets_its_options(name):
+    options = _parse("--split", "train", "--published-split", name, "--shards", "7")
+    expected = ConvertOptions(
+        "train", shards=7, published_split=name, **PUBLISHED_SPLITS[name].options
+    )
+    assert options == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--seed", "4"], "--published-split s2 has --seed 300, got 4: leave --seed out"),
+        (["--validation-fraction", "0.2"], "has --validation-fraction 0.1, got 0.2"),
+        (["--no-clean"], "--published-split s2 says which images: no --clean"),
+    ],
+)
+def test_options_against_a_published_split(arguments, message):
+    with pytest.raises(UsageError, match=message):
+        _parse("--split", "train", "--published-split", "s2", *arguments)
+
+
+def test_options_that_a_published_split_has_anyway():
+    options = _parse("--split", "train", "--published-split", "s2", "--seed", "300")
+    assert (options.seed, options.min_images_per_class) == (300, 150)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 
 import numpy as np
 import pytest
@@ -9,14 +10,7 @@ from hypothesis import strategies as st
 
 from tests.reference import delf_split
 from tfrecords_tools.options import ConvertOptions
-from tfrecords_tools.plan import (
-    default_shards,
-    large_classes,
-    make_plan,
-    shard_bounds,
-    split_at_random,
-    train_rows,
-)
+from tfrecords_tools.plan import default_shards, make_plan, sha256_of_ids, shard_bounds
 from tfrecords_tools.raw import Listing
 
 
@@ -66,23 +60,6 @@ def test_the_split_per_class_is_delfs(seed, fraction):
     assert _rows(plan, "train") == train
 
 
-@given(
-    st.lists(st.integers(0, 6), min_size=2, max_size=60),
-    st.floats(0.01, 0.99),
-    st.integers(0, 2**32 - 1),
-)
-def test_properties_of_the_split_per_class(labels, fraction, seed):
-    sizes = np.bincount(labels)
-    if sizes.max() < 2:
-        return
-    options = ConvertOptions("train", validation_fraction=fraction, seed=seed)
-    rows = train_rows(np.array(labels, np.int32), options)
-    assert sorted([*rows["validation"], *rows["train"]]) == list(range(len(labels)))
-    held_out = np.bincount([labels[row] for row in rows["validation"]], minlength=len(sizes))
-    for size, count in zip(sizes, held_out, strict=True):
-        assert count == (max(1, int(fraction * size)) if size > 1 else 0)
-
-
 def test_the_random_split_is_numpys_seeded_shuffle():
     plan = _plan(LANDMARKS, validation_fraction=0.1, validation_split="random", seed=300)
     np.random.seed(300)
@@ -92,11 +69,6 @@ def test_the_random_split_is_numpys_seeded_shuffle():
     assert sorted(_rows(plan, "train")) == sorted(order[len(LANDMARKS) // 10 :])
 
 
-def test_split_at_random_counts():
-    validation, train = split_at_random(55, 0.1, np.random.RandomState(0))
-    assert (len(validation), len(train)) == (5, 50)
-
-
 def test_min_images_per_class_counts_listed_images():
     """A missing file must not change which classes a recipe trains on."""
     plan = _plan(LANDMARKS, missing=[0], min_images_per_class=7)
@@ -104,11 +76,6 @@ def test_min_images_per_class_counts_listed_images():
     assert plan.counts["classes_listed"] == 5
     assert plan.counts["classes_large_enough"] == 3
     assert len(plan.splits[0].ids) == 7 + 15 + 30 - 1
-
-
-def test_large_classes_by_hand():
-    keep = large_classes(np.array([5, 5, 8, 5, 9, 9]), 2)
-    assert keep.tolist() == [True, True, False, True, True, True]
 
 
 def test_a_class_without_a_file_gets_no_label_so_that_labels_have_no_hole():
@@ -148,6 +115,9 @@ def test_the_plan_follows_from_its_arguments_alone():
         {"seed": 1},
         {"validation_fraction": 0.3},
         {"validation_split": "random"},
+        {"validation_split": "one-per-class", "validation_fraction": 0.0},
+        {"sample_classes": 3},
+        {"verify_pixels": False},
         {"min_images_per_class": 3},
         {"shards": 2},
         {"reencode_short_side": 64},
@@ -161,8 +131,8 @@ def test_every_parameter_that_changes_the_content_is_told(changes):
     told = {
         name
         for part, other in zip(one.splits, two.splits, strict=True)
-        for name in part.parameters
-        if part.parameters[name] != other.parameters[name]
+        for name in part.parameters | other.parameters
+        if part.parameters.get(name) != other.parameters.get(name)
     }
     expected = {"images_found"} if "missing" in changes else set(changes)
     assert expected <= told
@@ -172,6 +142,45 @@ def test_labels_alone_change_the_hash_of_the_rows():
     name = "sha256_of_ids_and_labels"
     one, two = (_plan(labels).splits[0].parameters[name] for labels in ([1, 1, 2], [1, 2, 2]))
     assert one != two
+
+
+def test_the_hash_of_the_ids_is_that_of_the_sorted_lines():
+    ids = np.array([b"ccc", b"aaaa", b"bb0"], "S16")
+    assert sha256_of_ids(ids) == hashlib.sha256(b"aaaa\nbb0\nccc\n").hexdigest()
+    parts = _plan(LANDMARKS, validation_fraction=0.2).splits
+    for part in parts:
+        lines = "".join(f"{i.decode()}\n" for i in sorted(part.ids.tolist()))
+        assert part.parameters["sha256_of_ids"] == hashlib.sha256(lines.encode()).hexdigest()
+
+
+def test_images_that_may_not_validate_and_those_that_do_already():
+    listing = _listing([1] * 8 + [2] * 8)
+    options = ConvertOptions("train", validation_split="one-per-class")
+    clean = np.arange(16) % 2 == 0
+    plan = make_plan(listing, listing.ids, options, clean=clean)
+    assert len(_rows(plan, "validation")) == 2
+    assert all(row % 2 == 0 for row in _rows(plan, "validation"))
+    plan = make_plan(listing, listing.ids, ConvertOptions("train"), validation=~clean)
+    assert sorted(_rows(plan, "validation")) == list(range(1, 16, 2))
+    assert sorted(_rows(plan, "train")) == list(range(0, 16, 2))
+
+
+def test_older_plans_name_no_option_that_came_later():
+    """Records that were converted before are still complete."""
+    names = set(_plan(LANDMARKS, validation_fraction=0.2).splits[0].parameters)
+    assert not names & {"subset", "sample_classes", "verify_pixels", "published_split"}
+    told = _plan(LANDMARKS, subset="c2x", sample_classes=2, verify_pixels=False)
+    assert told.splits[0].parameters["subset"] == "c2x"
+    assert told.splits[0].parameters["sample_classes"] == 2
+    assert told.splits[0].parameters["verify_pixels"] is False
+
+
+def test_a_sample_of_classes_is_of_the_large_ones():
+    plan = _plan(LANDMARKS, min_images_per_class=7, sample_classes=2)
+    assert len(plan.classes) == 2
+    assert set(plan.classes) <= {9, 70, 88}
+    assert plan.counts["classes_listed"] == 5
+    assert plan.counts["classes_large_enough"] == 2
 
 
 def test_shard_bounds_by_hand():

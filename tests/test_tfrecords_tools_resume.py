@@ -101,6 +101,17 @@ def test_a_difference_that_only_the_rows_show(tmp_path):
         resume.is_complete(tmp_path, "train", other)
 
 
+def test_records_from_before_the_ids_were_hashed_are_complete(tmp_path):
+    plan = _plan()
+    for split in plan.splits:
+        older = dict(split.parameters)
+        del older["sha256_of_ids"]
+        _manifest(tmp_path, dataclasses.replace(split, parameters=older))
+    assert resume.is_complete(tmp_path, "train", plan)
+    with pytest.raises(PlanMismatchError, match="seed is 0 there, 1 is asked for"):
+        resume.is_complete(tmp_path, "train", _plan(seed=1))
+
+
 def test_validation_there_and_not_asked_for_would_overlap_with_train(tmp_path):
     for split in _plan().splits:
         _manifest(tmp_path, split)

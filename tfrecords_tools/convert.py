@@ -7,33 +7,36 @@ ends a conversion early, the same call continues it, and ends with the same byte
 from __future__ import annotations
 
 import argparse
-import concurrent.futures
 import dataclasses
-import importlib
 import os
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
 from landmarks_tf.records import Manifest, RecordIndex, list_splits, shard_name
 from tfrecords_tools import resume
+from tfrecords_tools.convert_arguments import add_arguments as add_arguments
 from tfrecords_tools.finish import copy_metadata, finish_split, summary, write_label_map
-from tfrecords_tools.images import Reencoding, strict_decoding
-from tfrecords_tools.options import ConvertOptions, options_from
-from tfrecords_tools.options import add_arguments as add_arguments
+from tfrecords_tools.foreign import ForeignRecords
+from tfrecords_tools.image_source import FolderImages, ImageSource
+from tfrecords_tools.images import Reencoding
+from tfrecords_tools.options import ConvertOptions, UsageError, options_from
 from tfrecords_tools.plan import Plan, SplitPlan, make_plan
+from tfrecords_tools.published_splits import as_published
 from tfrecords_tools.raw import RawFolder
-from tfrecords_tools.shards import ShardTask, write_shard
+from tfrecords_tools.shards import shard_task
+from tfrecords_tools.subsets import list_images
+from tfrecords_tools.workers import write_shards
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Conversion:
     """One call of `convert`: where from, where to, what, and with how many workers."""
 
-    raw: RawFolder
+    source: RawFolder | ForeignRecords
     out: Path
     options: ConvertOptions
     plan: Plan
@@ -47,7 +50,7 @@ class Conversion:
 
 
 def convert(
-    raw: str | os.PathLike,
+    raw: str | os.PathLike | ForeignRecords,
     out: str | os.PathLike,
     options: ConvertOptions,
     *,
@@ -61,7 +64,7 @@ def convert(
     an interruption it keeps the finished shards; run again after the end it changes nothing.
 
     Args:
-        raw: GLDv2 as published.
+        raw: GLDv2 as published, or records that others wrote.
         out: the records folder; made when it is not there. Other splits in it stay as they are.
         options: what to convert, and how.
         workers: shards written at a time; None means one per available core.
@@ -78,12 +81,10 @@ def convert(
     """
     if workers is not None and workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
-    source = RawFolder(raw, options.split)
-    files = source.files()
-    plan = make_plan(source.listing(files, options.clean), files, options)
+    source, plan = plan_conversion(raw, options)
     workers = workers or len(os.sched_getaffinity(0))
     job = Conversion(source, Path(out), options, plan, workers, progress, say)
-    for line in _remarks(job):
+    for line in _remarks_on(plan, options):
         say(line)
     if resume.is_complete(job.out, job.group, plan):
         manifests = _already_there(job)
@@ -96,6 +97,23 @@ def convert(
     return manifests
 
 
+def plan_conversion(
+    raw: str | os.PathLike | ForeignRecords, options: ConvertOptions
+) -> tuple[RawFolder | ForeignRecords, Plan]:
+    """What `convert` would read and write; reads CSVs and names of files, and writes nothing.
+
+    Raises:
+        ValueError, OSError: as `convert`.
+    """
+    source = raw if isinstance(raw, ForeignRecords) else RawFolder(raw, options.split)
+    files = source.files()
+    listing, clean = list_images(source, files, options)
+    given = source.is_validation if isinstance(source, ForeignRecords) else None
+    if given is not None and len(given) != len(listing.ids):
+        raise ValueError("records that are divided already are converted whole: no subset")
+    return source, make_plan(listing, files, options, clean=clean, validation=given)
+
+
 def _already_there(job: Conversion) -> list[Manifest]:
     for split in job.plan.splits:
         RecordIndex.open(job.out, split.split)  # refuses what was damaged since
@@ -106,7 +124,8 @@ def _already_there(job: Conversion) -> list[Manifest]:
 
 def _write(job: Conversion) -> list[Manifest]:
     resume.begin(job.out, job.group, job.plan)
-    copy_metadata(job.raw, job.out)
+    if isinstance(job.source, RawFolder):
+        copy_metadata(job.source, job.out)
     if job.plan.classes is not None:
         write_label_map(job.out, job.plan.classes)
     # A run that was killed between the two manifests of train left one of them.
@@ -115,72 +134,68 @@ def _write(job: Conversion) -> list[Manifest]:
     for split in left:
         names = [shard_name(split.split, i, split.num_shards) for i in range(split.num_shards)]
         ordered = [notes[name] for name in names]
-        finish_split(job.out, job.options.split, job.plan, split, ordered)
+        place = job.source.place if isinstance(job.source, ForeignRecords) else None
+        finish_split(job.out, job.options.split, job.plan, split, ordered, place)
     resume.finish(job.out, job.group)
     return [Manifest.load(job.out, split.split) for split in job.plan.splits]
 
 
 def _write_shards(job: Conversion, splits: list[SplitPlan]) -> dict[str, dict[str, Any]]:
     """Writes the shards that are not there yet; returns the notes of all, by shard name."""
-    tasks = [
-        ShardTask(job.raw, job.out, split, shard, _reencoding(job.options))
+    sizes = {
+        shard_name(split.split, shard, split.num_shards): int(size)
         for split in splits
-        for shard in range(split.num_shards)
-    ]
-    found = {task.name: resume.load_note(job.out, job.group, task.name) for task in tasks}
+        for shard, size in enumerate(np.diff(split.bounds))
+    }
+    found = {name: resume.load_note(job.out, job.group, name) for name in sizes}
     notes = {name: note for name, note in found.items() if note is not None}
     if notes:
-        job.say(f"continuing: {len(notes)} of {len(tasks)} shards are there already")
-    left = [task for task in tasks if task.name not in notes]
-    importlib.import_module("tensorflow")  # takes seconds, which are not the first image's
-    total = sum(len(task.rows) for task in tasks)
+        job.say(f"continuing: {len(notes)} of {len(sizes)} shards are there already")
+    tasks = [
+        shard_task(
+            _images(job, split, shard),
+            job.out,
+            split,
+            shard,
+            _reencoding(job.options),
+            job.options.verify_pixels,
+        )
+        for split in splits
+        for shard in range(split.num_shards)
+        if shard_name(split.split, shard, split.num_shards) not in notes
+    ]
     bar = tqdm(
-        total=total,
-        initial=total - sum(len(task.rows) for task in left),
+        total=sum(sizes.values()),
+        initial=sum(sizes[name] for name in notes),
         unit=" images",
         desc=job.group,
         disable=None if job.progress else True,
     )
-    with bar, strict_decoding():
+    with bar:
         try:
-            _run_workers(job, left, notes, bar)
+            for note in write_shards(
+                tasks, out=job.out, group=job.group, workers=job.workers, progress=bar.update
+            ):
+                notes[note["name"]] = note
         except OSError as error:
+            # Counted anew: others were finished while the work was stopped.
+            kept = sum(resume.load_note(job.out, job.group, name) is not None for name in sizes)
             raise OSError(
-                f"{error.strerror or error}\n{len(notes)} of {len(tasks)} shards are finished "
+                f"{error.strerror or error}\n{kept} of {len(sizes)} shards are finished "
                 "and kept: once this is mended, the same command continues"
             ) from error
     return notes
 
 
-def _run_workers(
-    job: Conversion, tasks: list[ShardTask], notes: dict[str, dict[str, Any]], bar: tqdm
-) -> None:
-    """One thread a shard: the decoders and the writer release the interpreter's lock."""
-    stop, lock = threading.Event(), threading.Lock()
-
-    def tick() -> None:
-        with lock:
-            bar.update()
-
-    def work(task: ShardTask) -> None:
-        note = write_shard(task, stop=stop, tick=tick)
-        resume.save_note(job.out, job.group, note)
-        notes[task.name] = note
-
-    with concurrent.futures.ThreadPoolExecutor(job.workers) as pool:
-        futures = [pool.submit(work, task) for task in tasks]
-        try:
-            for future in concurrent.futures.as_completed(futures):
-                future.result()
-        except BaseException:  # Ctrl-C too: the others give up at their next image
-            stop.set()
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+def _images(job: Conversion, split: SplitPlan, shard: int) -> ImageSource:
+    if isinstance(job.source, ForeignRecords):
+        return job.source.part(split.ids[split.bounds[shard] : split.bounds[shard + 1]])
+    return FolderImages(job.source)
 
 
-def _remarks(job: Conversion) -> list[str]:
+def _remarks_on(plan: Plan, options: ConvertOptions) -> list[str]:
     """What the reader of the output should know about the source before the work begins."""
-    counts, plan, split = job.plan.counts, job.plan, job.options.split
+    counts, split = plan.counts, options.split
     lines = []
     if len(plan.absent):
         lines.append(
@@ -193,10 +208,14 @@ def _remarks(job: Conversion) -> list[str]:
     if counts["files_not_listed"]:
         lines.append(f"{counts['files_not_listed']} file(s) in {split}/ are in no CSV: ignored")
     for part in plan.splits:
-        if job.options.shards and part.num_shards < job.options.shards:
+        if options.shards and part.num_shards < options.shards:
             lines.append(
                 f"{part.split} gets {part.num_shards} shard(s), one for each of its images"
             )
+    if options.published_split is not None:
+        found = {part.split: len(part.ids) for part in plan.splits}
+        found["classes"] = len(plan.classes)
+        lines.append(as_published(options.published_split, found))
     return lines
 
 
@@ -224,5 +243,44 @@ def run(args: argparse.Namespace) -> int:
         UsageError: options that do not go together, or out of their range.
         ValueError, OSError: what `convert` raises; the caller prints it.
     """
-    convert(args.raw, args.out, options_from(args), workers=args.workers)
+    options = options_from(args)
+    if args.records is None:
+        if args.validation_records or args.dialect != "auto":
+            raise UsageError("--validation-records and --dialect go with --records")
+        source = args.raw
+    else:
+        source = _records_of_others(args, options)
+    if args.dry_run:
+        _, plan = plan_conversion(source, options)
+        print_plan(plan, options)
+        return 0
+    convert(source, args.out, options, workers=args.workers)
     return 0
+
+
+def _records_of_others(args: argparse.Namespace, options: ConvertOptions) -> ForeignRecords:
+    if args.validation_records and (options.split != "train" or options.has_validation):
+        raise UsageError(
+            "--validation-records are the validation part of --split train: leave the other "
+            "options of validation out"
+        )
+    return ForeignRecords(
+        args.records,
+        options.split,
+        args.dialect,
+        validation=args.validation_records or (),
+        state=None if args.dry_run else resume.state_folder(Path(args.out), options.split),
+        progress=True,
+    )
+
+
+def print_plan(plan: Plan, options: ConvertOptions, say: Callable[[str], None] = print) -> None:
+    """What a conversion would write, a line a split, and the SHA-256 of its ids in order."""
+    for line in _remarks_on(plan, options):
+        say(line)
+    for split in plan.splits:
+        classes = "" if plan.classes is None else f" of {len(plan.classes)} classes"
+        say(
+            f"{split.split}: {len(split.ids)} images{classes} in {split.num_shards} shard(s), "
+            f"ids' SHA-256 {split.parameters['sha256_of_ids']}"
+        )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import collections
 import csv
+import functools
 import io
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +64,12 @@ def copy_metadata(raw: RawFolder, out: Path) -> None:
 
 
 def finish_split(
-    out: Path, raw_split: str, plan: Plan, split: SplitPlan, notes: list[dict[str, Any]]
+    out: Path,
+    raw_split: str,
+    plan: Plan,
+    split: SplitPlan,
+    notes: list[dict[str, Any]],
+    place: Callable[[bytes], str] | None = None,
 ) -> Manifest:
     """Writes the side-car, the list of skipped images and, last, the manifest.
 
@@ -72,6 +79,7 @@ def finish_split(
         plan: the whole plan.
         split: the part of it to finish.
         notes: of its shards, in order, as `shards.write_shard` returns them.
+        place: where the image of an id was; None for its path in a raw folder.
 
     Raises:
         ValueError: not one image could be decoded.
@@ -79,7 +87,9 @@ def finish_split(
     """
     rows = [written_rows(note) for note in notes]
     order = np.concatenate(rows)
-    skipped = _skipped(raw_split, plan, split, notes)
+    if place is None:
+        place = functools.partial(relative_path, raw_split)
+    skipped = _skipped(raw_split, plan, split, notes, place)
     write_text(out / f"{split.split}.skipped.csv", _skipped_text(skipped))
     if not len(order):
         raise ValueError(
@@ -156,16 +166,17 @@ def _empty_classes(plan: Plan, split: SplitPlan, order: np.ndarray) -> tuple[int
 
 
 def _skipped(
-    raw_split: str, plan: Plan, split: SplitPlan, notes: list[dict[str, Any]]
+    raw_split: str,
+    plan: Plan,
+    split: SplitPlan,
+    notes: list[dict[str, Any]],
+    place: Callable[[bytes], str],
 ) -> list[tuple[str, str, str]]:
     """(id, path, reason) of the images left out; absent files belong to the raw split's list."""
     entries = [(split.ids[row], reason) for note in notes for row, reason in note["skipped"]]
     if split.split == raw_split:
         entries = [(image_id, "missing") for image_id in plan.absent] + entries
-    return [
-        (image_id.decode(), relative_path(raw_split, image_id), reason)
-        for image_id, reason in entries
-    ]
+    return [(image_id.decode(), place(image_id), reason) for image_id, reason in entries]
 
 
 def _skipped_text(skipped: list[tuple[str, str, str]]) -> str:

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 import PIL
-from numpy.random import MT19937, RandomState, SeedSequence
 
+from tfrecords_tools.divide import large_classes, sampled_classes, train_rows
 from tfrecords_tools.options import DELF_SHARDS, MIN_IMAGES_PER_SHARD, ConvertOptions
 from tfrecords_tools.raw import Listing
 
@@ -60,7 +60,14 @@ class Plan:
     counts: dict[str, int]
 
 
-def make_plan(listing: Listing, files: np.ndarray, options: ConvertOptions) -> Plan:
+def make_plan(
+    listing: Listing,
+    files: np.ndarray,
+    options: ConvertOptions,
+    *,
+    clean: np.ndarray | None = None,
+    validation: np.ndarray | None = None,
+) -> Plan:
     """Plans a conversion.
 
     The CSVs decide which classes there are (`min_images_per_class` counts listed images), except
@@ -71,33 +78,40 @@ def make_plan(listing: Listing, files: np.ndarray, options: ConvertOptions) -> P
         listing: what the CSVs list.
         files: (K,) S16, sorted ids of the files on disk.
         options: what is asked for.
+        clean: (N,) bool, the listed images that a split one-per-class may take; None for all.
+        validation: (N,) bool, the listed images that are split "validation"; None to split by the
+            options.
 
     Raises:
         ValueError: nothing is left to convert.
     """
     ids, landmarks = listing.ids, listing.landmark_ids
     counts = dict(listing.counts)
+    kept = np.ones(len(ids), bool)
     if landmarks is not None:
-        keep = large_classes(landmarks, options.min_images_per_class)
+        kept = large_classes(landmarks, options.min_images_per_class)
         counts["classes_listed"] = len(np.unique(landmarks))
-        counts["classes_large_enough"] = len(np.unique(landmarks[keep]))
-        ids, landmarks = ids[keep], landmarks[keep]
-    present = np.isin(ids, files)
+        if options.sample_classes is not None:
+            kept[kept] = sampled_classes(landmarks[kept], options.sample_classes, options.seed)
+        counts["classes_large_enough"] = len(np.unique(landmarks[kept]))
+    found = np.isin(ids, files)
     counts |= {
-        "images_listed": len(ids),
-        "images_found": int(present.sum()),
+        "images_listed": int(kept.sum()),
+        "images_found": int((kept & found).sum()),
         "files_not_listed": int((~np.isin(files, listing.known)).sum()),
     }
-    absent, ids = ids[~present], ids[present]
-    if not len(ids):
+    rows = np.flatnonzero(kept & found)
+    if not len(rows):
         raise ValueError(_nothing_left(options, counts))
     if landmarks is None:
-        classes, parts = None, {options.split: np.arange(len(ids))}
-        labels = np.full(len(ids), -1, np.int32)
+        classes, parts = None, {options.split: np.arange(len(rows))}
+        labels = np.full(len(rows), -1, np.int32)
     else:
-        classes, labels = np.unique(landmarks[present], return_inverse=True)
+        classes, labels = np.unique(landmarks[rows], return_inverse=True)
         labels = labels.astype(np.int32)
-        parts = train_rows(labels, options)
+        parts = train_rows(
+            labels, options, ids[rows], *(m if m is None else m[rows] for m in (clean, validation))
+        )
     common = {
         **{f"sha256_of_{name}": sha256 for name, sha256 in sorted(listing.sources.items())},
         **_content_options(options, listing),
@@ -106,78 +120,10 @@ def make_plan(listing: Listing, files: np.ndarray, options: ConvertOptions) -> P
         "classes": None if classes is None else len(classes),
     }
     splits = tuple(
-        _split_plan(split, ids[rows], labels[rows], options.shards, common)
-        for split, rows in parts.items()
+        _split_plan(split, ids[rows[part]], labels[part], options.shards, common)
+        for split, part in parts.items()
     )
-    return Plan(splits, classes, absent, counts)
-
-
-def train_rows(labels: np.ndarray, options: ConvertOptions) -> dict[str, np.ndarray]:
-    """Rows of split "validation" (only with a fraction above 0) and of split "train", shuffled."""
-    generator = RandomState(MT19937(SeedSequence(options.seed)))
-    if options.validation_fraction == 0:
-        return {"train": shuffled(np.arange(len(labels)), generator)}
-    if options.validation_split == "random":
-        # Seeded as np.random.seed does it, which is what the recipe with this split used.
-        generator = RandomState(options.seed)
-        validation, train = split_at_random(len(labels), options.validation_fraction, generator)
-    else:
-        validation, train = split_per_class(labels, options.validation_fraction, generator)
-    if not len(validation) or not len(train):
-        raise ValueError(
-            f"validation_fraction {options.validation_fraction} of {len(labels)} image(s) leaves "
-            f"{len(train)} for training and {len(validation)} for validation: both need some"
-        )
-    return {
-        "validation": shuffled(validation, generator),
-        "train": shuffled(train, generator),
-    }
-
-
-def split_per_class(
-    labels: np.ndarray, fraction: float, generator: RandomState
-) -> tuple[np.ndarray, np.ndarray]:
-    """DELF's split: of each class max(1, int(fraction * n)) images, drawn at random, validate.
-
-    Classes come in the order of their first image. Unlike DELF, a class of one image stays in
-    train, where it can be learned, instead of being in validation alone.
-
-    Returns:
-        rows of validation and rows of train, class after class.
-    """
-    by_class = np.argsort(labels, kind="stable")
-    starts = np.flatnonzero(np.diff(labels[by_class], prepend=-1))
-    groups = np.split(by_class, starts[1:])
-    validation, train = [], []
-    for group in sorted(groups, key=lambda rows: rows[0]):
-        size = len(group)
-        held_out = min(size - 1, max(1, int(fraction * size)))
-        group = shuffled(group, generator)
-        validation.append(group[:held_out])
-        train.append(group[held_out:])
-    return np.concatenate(validation), np.concatenate(train)
-
-
-def split_at_random(
-    num_images: int, fraction: float, generator: RandomState
-) -> tuple[np.ndarray, np.ndarray]:
-    """The first int(fraction * n) of the shuffled images validate, whatever their classes."""
-    rows = shuffled(np.arange(num_images), generator)
-    held_out = int(fraction * num_images)
-    return rows[:held_out], rows[held_out:]
-
-
-def shuffled(rows: np.ndarray, generator: RandomState) -> np.ndarray:
-    """A shuffled copy of `rows`."""
-    rows = rows.copy()
-    generator.shuffle(rows)
-    return rows
-
-
-def large_classes(landmarks: np.ndarray, min_images: int) -> np.ndarray:
-    """(N,) bool: whether each row's landmark has at least `min_images` rows."""
-    _, which, sizes = np.unique(landmarks, return_inverse=True, return_counts=True)
-    return sizes[which] >= min_images
+    return Plan(splits, classes, ids[kept & ~found], counts)
 
 
 def default_shards(num_images: int) -> int:
@@ -190,6 +136,14 @@ def shard_bounds(num_images: int, num_shards: int) -> np.ndarray:
     return np.linspace(0, num_images, num_shards + 1).astype(np.int64)
 
 
+def sha256_of_ids(ids: np.ndarray) -> str:
+    """Of the ids in ascending order, one a line: what `LC_ALL=C sort IDS | sha256sum` prints."""
+    digest = hashlib.sha256()
+    for part in np.array_split(np.sort(ids), max(1, len(ids) // 100_000)):
+        digest.update(b"".join(image_id + b"\n" for image_id in part.tolist()))
+    return digest.hexdigest()
+
+
 def _split_plan(split, ids, labels, shards, common) -> SplitPlan:
     # More shards than images would be empty files that only slow a reader down.
     num_shards = min(shards or default_shards(len(ids)), len(ids))
@@ -199,6 +153,7 @@ def _split_plan(split, ids, labels, shards, common) -> SplitPlan:
         **common,
         "shards": num_shards,
         "records_planned": len(ids),
+        "sha256_of_ids": sha256_of_ids(ids),
         "sha256_of_ids_and_labels": rows.hexdigest(),
     }
     return SplitPlan(split, ids, labels, shard_bounds(len(ids), num_shards), parameters)
@@ -214,12 +169,20 @@ def _content_options(options: ConvertOptions, listing: Listing) -> dict[str, Any
         content["encoder"] = f"Pillow {PIL.__version__}"
     if options.split == "train":
         content |= {
-            "clean": "train_clean.csv" in listing.sources,
+            "clean": options.images in (None, "clean") and "train_clean.csv" in listing.sources,
             "seed": options.seed,
             "min_images_per_class": options.min_images_per_class,
             "validation_fraction": options.validation_fraction,
-            "validation_split": options.validation_split if options.validation_fraction else None,
+            "validation_split": options.validation_split if options.has_validation else None,
         }
+        # Named only where it is asked for: records that were written before it existed stay what
+        # they are.
+        if options.images == "c2x":
+            content["subset"] = "c2x"
+        if options.sample_classes is not None:
+            content["sample_classes"] = options.sample_classes
+    if not options.verify_pixels:
+        content["verify_pixels"] = False
     return content
 
 

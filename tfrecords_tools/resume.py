@@ -29,7 +29,8 @@ from landmarks_tf.records import (
 from tfrecords_tools.plan import Plan
 
 GROUPS = {"train": ("train", "validation"), "index": ("index",), "test": ("test",)}
-CONSEQUENCES = {"records_planned", "sha256_of_ids_and_labels", "shards"}
+IDS = "sha256_of_ids"
+CONSEQUENCES = {"records_planned", "sha256_of_ids_and_labels", IDS, "shards"}
 
 
 class PlanMismatchError(ValueError):
@@ -157,6 +158,8 @@ def _refuse_differences(out: Path, there: dict[str, Any], asked: dict[str, Any])
 
 def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     names = [name for name in sorted(old.keys() | new.keys()) if old.get(name) != new.get(name)]
+    if IDS not in old and IDS in names:  # records written before it was noted
+        names.remove(IDS)
     # Where something else differs as well, these only follow from it.
     causes = [name for name in names if name not in CONSEQUENCES]
     return [

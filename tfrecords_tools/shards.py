@@ -4,52 +4,77 @@ from __future__ import annotations
 
 import array
 import dataclasses
-import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from landmarks_tf.records import ShardWriter, encode_example, sha256_of_file, shard_name
-from tfrecords_tools.images import BadImageError, Reencoding, load_image
+from landmarks_tf.records import ShardWriter, encode_example, shard_name
+from tfrecords_tools.image_source import ImageSource
+from tfrecords_tools.images import BadImageError, Reencoding
 from tfrecords_tools.plan import SplitPlan
-from tfrecords_tools.raw import RawFolder
+from tfrecords_tools.proof import prove_image, trust_image
 
 
 class StoppedError(Exception):
     """The conversion is being stopped; the shard in hand is given up."""
 
 
+class Stop(Protocol):
+    """An event, of threads or of processes."""
+
+    def is_set(self) -> bool: ...
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class ShardTask:
-    """What a worker needs to write one shard.
+    """All that a worker needs to write one shard; small, as it is sent to another process.
 
     Attributes:
-        raw: where the images are.
+        images: where the images are.
         out: the records folder.
-        plan: of the split; `shard` is a number of it.
+        name: of the shard.
+        first: the row of the plan that its first image has.
+        ids: (n,) S16, in order.
+        labels: (n,) int32; -1 where there are none.
         reencoding: None keeps all bytes as they are.
+        verify_pixels: whether to prove that every image decodes.
     """
 
-    raw: RawFolder
+    images: ImageSource
     out: Path
-    plan: SplitPlan
-    shard: int
+    name: str
+    first: int
+    ids: np.ndarray
+    labels: np.ndarray
     reencoding: Reencoding | None = None
-
-    @property
-    def name(self) -> str:
-        return shard_name(self.plan.split, self.shard, self.plan.num_shards)
-
-    @property
-    def rows(self) -> range:
-        return range(int(self.plan.bounds[self.shard]), int(self.plan.bounds[self.shard + 1]))
+    verify_pixels: bool = True
 
 
-def write_shard(
-    task: ShardTask, *, stop: threading.Event, tick: Callable[[], None]
-) -> dict[str, Any]:
+def shard_task(
+    images: ImageSource,
+    out: Path,
+    plan: SplitPlan,
+    shard: int,
+    reencoding: Reencoding | None = None,
+    verify_pixels: bool = True,
+) -> ShardTask:
+    """The task of writing shard number `shard` of a plan."""
+    first, end = int(plan.bounds[shard]), int(plan.bounds[shard + 1])
+    return ShardTask(
+        images,
+        out,
+        shard_name(plan.split, shard, plan.num_shards),
+        first,
+        plan.ids[first:end],
+        plan.labels[first:end],
+        reencoding,
+        verify_pixels,
+    )
+
+
+def write_shard(task: ShardTask, *, stop: Stop, tick: Callable[[], None]) -> dict[str, Any]:
     """Writes one shard.
 
     Args:
@@ -63,35 +88,39 @@ def write_shard(
 
     Raises:
         StoppedError: `stop` was set.
-        OSError: the shard cannot be written, or the images' folder went away.
+        OSError: the shard cannot be written, or the source of the images went away.
     """
     offsets, skipped = array.array("q"), []
     with ShardWriter(task.out / task.name) as writer:
-        for row in task.rows:
+        for place in range(len(task.ids)):
             if stop.is_set():
                 raise StoppedError
             try:
-                record = _record(task, row)
+                record = _record(task, place)
             except BadImageError as error:
-                _check_folder_is_there(task.raw)
-                skipped.append([row, str(error)])
+                task.images.check_still_there()
+                skipped.append([task.first + place, str(error)])
             else:
                 offsets.append(writer.write(record))
             tick()
     return {
         "name": task.name,
         "bytes": writer.num_bytes,
-        "sha256": sha256_of_file(task.out / task.name),
-        "first": task.rows.start,
-        "last": task.rows.stop - 1,
+        "sha256": writer.sha256,
+        "first": task.first,
+        "last": task.first + len(task.ids) - 1,
         "skipped": skipped,
         "offsets": np.array(offsets, np.int64),
     }
 
 
-def _record(task: ShardTask, row: int) -> bytes:
-    image_id, label = task.plan.ids[row], int(task.plan.labels[row])
-    image = load_image(task.raw.image_path(image_id), task.reencoding)
+def _record(task: ShardTask, place: int) -> bytes:
+    image_id, label = task.ids[place], int(task.labels[place])
+    data = task.images.image_bytes(image_id)
+    if task.verify_pixels or task.reencoding is not None:
+        image = prove_image(data, task.reencoding)
+    else:
+        image = trust_image(data)
     return encode_example(
         image.data,
         image_id=image_id,
@@ -100,17 +129,6 @@ def _record(task: ShardTask, row: int) -> bytes:
         label=None if label < 0 else label,
         image_format=image.format,
     )
-
-
-def _check_folder_is_there(raw: RawFolder) -> None:
-    """A disk that was unplugged is not a million missing images."""
-    try:
-        if any(raw.images.iterdir()):
-            return
-        reason = "it is empty"
-    except OSError as error:
-        reason = error.strerror
-    raise OSError(f"the image folder {raw.images} went away during the conversion: {reason}")
 
 
 def written_rows(note: dict[str, Any]) -> np.ndarray:

@@ -2,12 +2,14 @@
 
 Written strictly (exactly DELF's eight keys, `image/class/label` only where there is a label), read
 liberally: of these only `image/encoded` must be there. A missing label reads as -1, never as
-class 0. TensorFlow is imported when a function is first called.
+class 0. Writing needs no TensorFlow; reading imports it when it is first called.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from landmarks_tf.records.wire import encode_features
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -60,28 +62,18 @@ def encode_example(
             f"got {image_format!r}"
         )
 
-    import tensorflow as tf
-
-    def int64(value: int) -> tf.train.Feature:
-        return tf.train.Feature(int64_list=tf.train.Int64List(value=[int(value)]))
-
-    def string(value: bytes) -> tf.train.Feature:
-        return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
-
-    feature = {
-        "image/encoded": string(bytes(image_bytes)),
-        "image/height": int64(height),
-        "image/width": int64(width),
-        "image/colorspace": string(b"RGB"),
-        "image/channels": int64(3),
-        "image/format": string(image_format.encode()),
-        "image/id": string(image_id),
+    features: dict[str, bytes | int] = {
+        "image/encoded": bytes(image_bytes),
+        "image/height": int(height),
+        "image/width": int(width),
+        "image/colorspace": b"RGB",
+        "image/channels": 3,
+        "image/format": image_format.encode(),
+        "image/id": image_id,
     }
     if label is not None:
-        feature["image/class/label"] = int64(label)
-    example = tf.train.Example(features=tf.train.Features(feature=feature))
-    # Map fields have no order of their own: only this flag makes equal records equal bytes.
-    return example.SerializeToString(deterministic=True)
+        features["image/class/label"] = int(label)
+    return encode_features(features)
 
 
 def parse_features(serialized: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -7,14 +7,20 @@ record, masked CRC-32C of the record (4 bytes).
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
+import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
+
+import google_crc32c
 
 from landmarks_tf.records.files import replacing
 
 FRAME_OVERHEAD = 16  # length, CRC of the length, CRC of the record
+_BUFFER_BYTES = 2**20
 _SHARD_NAME = re.compile(r"(?P<split>.+)-(?P<shard>\d{5,})-of-(?P<shards>\d{5,})")
 
 
@@ -42,6 +48,15 @@ def frame_size(record_bytes: int) -> int:
     return record_bytes + FRAME_OVERHEAD
 
 
+def masked_crc32c(data: bytes) -> int:
+    """The checksum that TFRecord stores: CRC-32C, rotated right by 15 bits, plus a constant.
+
+    The rotation is there because a checksum of data that holds its own checksum tells little.
+    """
+    crc = google_crc32c.value(data)
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+
 class ShardWriter:
     """Writes one shard, which appears under its name only when the `with` block ends well.
 
@@ -54,6 +69,9 @@ class ShardWriter:
     Args:
         path: where the shard goes; the folder must exist.
 
+    Attributes:
+        num_bytes, num_records: written so far.
+
     Raises (all methods):
         OSError: the disk is full, the folder is not writable, or any other failure to write; the
             message names the shard.
@@ -63,21 +81,25 @@ class ShardWriter:
         self.path = Path(path)
         self.num_bytes = 0
         self.num_records = 0
+        self._sha256 = hashlib.sha256()
         self._stack = contextlib.ExitStack()
-        self._writer = None
+        self._stream: BinaryIO | None = None
         self._temporary: Path | None = None
 
     def __enter__(self) -> ShardWriter:
-        import tensorflow as tf
-
         with self._clear_errors():
             self._temporary = self._stack.enter_context(replacing(self.path))
             try:
-                self._writer = tf.io.TFRecordWriter(str(self._temporary))
+                self._stream = self._temporary.open("wb", buffering=_BUFFER_BYTES)
             except BaseException as error:
                 self._stack.__exit__(type(error), error, error.__traceback__)
                 raise
         return self
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of all that was written so far, as 64 hexadecimal digits."""
+        return self._sha256.hexdigest()
 
     def write(self, serialized: bytes) -> int:
         """Appends one record.
@@ -85,25 +107,29 @@ class ShardWriter:
         Returns:
             The byte offset of its frame in the shard.
         """
-        if self._writer is None:
+        if self._stream is None:
             raise ValueError("a ShardWriter writes only inside its `with` block")
         offset = self.num_bytes
+        length = struct.pack("<Q", len(serialized))
+        head = length + struct.pack("<I", masked_crc32c(length))
         with self._clear_errors():
-            self._writer.write(serialized)
+            for part in (head, serialized, struct.pack("<I", masked_crc32c(serialized))):
+                self._stream.write(part)
+                self._sha256.update(part)
         self.num_bytes += frame_size(len(serialized))
         self.num_records += 1
         return offset
 
     def __exit__(self, kind, error, traceback) -> None:
-        writer, self._writer = self._writer, None
+        stream, self._stream = self._stream, None
         if error is not None:
             with contextlib.suppress(Exception):  # the first error is the one to report
-                writer.close()
+                stream.close()
             self._stack.__exit__(kind, error, traceback)
             return
         with self._clear_errors():
             try:
-                writer.close()
+                stream.close()
                 self._check_size()
             except BaseException as failure:
                 self._stack.__exit__(type(failure), failure, failure.__traceback__)
@@ -117,14 +143,9 @@ class ShardWriter:
 
     @contextlib.contextmanager
     def _clear_errors(self) -> Iterator[None]:
-        """Turns TensorFlow's and the system's errors into one OSError that names the shard."""
-        import tensorflow as tf
-
+        """Makes every failure an OSError that names the shard."""
         try:
             yield
-        except tf.errors.OpError as error:
-            reason = error.message.rsplit("; ", 1)[-1]  # before it, the temporary file's name
-            raise OSError(f"cannot write the shard {self.path}: {reason}") from error
         except OSError as error:
             reason = error.strerror or error
-            raise OSError(error.errno, f"cannot write the shard {self.path}: {reason}") from error
+            raise OSError(f"cannot write the shard {self.path}: {reason}") from error

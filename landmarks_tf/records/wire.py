@@ -1,0 +1,167 @@
+"""tf.train.Example as bytes, without TensorFlow: the part of protocol buffers that it needs.
+
+Workers that write or scan records start in a tenth of a second this way, and in a tenth of the
+memory. Source: the encoding as protobuf.dev/programming-guides/encoding describes it, and
+tensorflow/core/example/{example,feature}.proto for the field numbers.
+"""
+
+from __future__ import annotations
+
+import struct
+
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_LENGTH_DELIMITED_1, _LENGTH_DELIMITED_2 = b"\x0a", b"\x12"  # tags of fields 1 and 2
+_INT64_LIST = b"\x1a"  # tag of Feature.int64_list, field 3
+_FEATURE_KINDS = {1: "bytes", 2: "float", 3: "int64"}
+
+
+class NotAnExampleError(ValueError):
+    """Bytes that are no tf.train.Example."""
+
+
+def encode_features(features: dict[str, bytes | int]) -> bytes:
+    """One tf.train.Example of scalar features, as `SerializeToString(deterministic=True)` gives it.
+
+    Args:
+        features: key -> bytes (a bytes_list of one) or a whole number of at most 63 bits from 0 up
+            (an int64_list of one).
+
+    Raises:
+        ValueError: a number below 0 or above 2^63 - 1.
+    """
+    parts: list[bytes] = []
+    total = 0
+    for key in sorted(features):
+        name, value = key.encode(), features[key]
+        if isinstance(value, int):
+            if not 0 <= value < 2**63:
+                raise ValueError(f"{key} must be from 0 to 2^63 - 1, got {value}")
+            number = varint(value)
+            inner = [_LENGTH_DELIMITED_1 + varint(len(number)) + number]  # packed
+            kind = _INT64_LIST
+        else:
+            inner = [_LENGTH_DELIMITED_1 + varint(len(value)), value]
+            kind = _LENGTH_DELIMITED_1
+        for tag in (kind, _LENGTH_DELIMITED_2):  # the list in a Feature, the Feature in its entry
+            inner.insert(0, tag + varint(sum(map(len, inner))))
+        inner.insert(0, _LENGTH_DELIMITED_1 + varint(len(name)) + name)
+        size = sum(map(len, inner))
+        header = _LENGTH_DELIMITED_1 + varint(size)
+        parts += [header, *inner]
+        total += len(header) + size
+    return b"".join([_LENGTH_DELIMITED_1 + varint(total), *parts])
+
+
+def decode_features(serialized: bytes) -> dict[str, list[bytes] | list[int] | list[float]]:
+    """The features of one serialised tf.train.Example.
+
+    Returns:
+        key -> its values; a list of bytes, whole numbers or floats. A feature of no kind is an
+        empty list.
+
+    Raises:
+        NotAnExampleError: the bytes are no tf.train.Example.
+    """
+    try:
+        features: dict[str, list] = {}
+        for field, value in _fields(memoryview(serialized)):
+            if field == 1:
+                for inner, entry in _fields(_message(value)):
+                    if inner == 1:
+                        key, values = _entry(_message(entry))
+                        features[key] = values
+        return features
+    except (IndexError, struct.error, UnicodeDecodeError) as error:
+        raise NotAnExampleError(f"not a tf.train.Example: {error}") from None
+
+
+def varint(value: int) -> bytes:
+    """`value`, 0 or more, in groups of 7 bits, the lowest first."""
+    if value < 0x80:
+        return bytes((value,))
+    groups = bytearray()
+    while value >= 0x80:
+        groups.append(value & 0x7F | 0x80)
+        value >>= 7
+    groups.append(value)
+    return bytes(groups)
+
+
+def _entry(entry: memoryview) -> tuple[str, list]:
+    key, values = "", []
+    for field, value in _fields(entry):
+        if field == 1:
+            key = bytes(_message(value)).decode()
+        elif field == 2:
+            for kind, part in _fields(_message(value)):
+                if kind in _FEATURE_KINDS:
+                    values = _values(_FEATURE_KINDS[kind], _message(part))
+    return key, values
+
+
+def _values(kind: str, part: memoryview) -> list:
+    values: list = []
+    for field, value in _fields(part):
+        if field != 1:
+            continue
+        if kind == "bytes":
+            values.append(bytes(_message(value)))
+        elif kind == "int64":
+            values += [value] if isinstance(value, int) else _packed_varints(value)
+        else:
+            data = bytes(_message(value))  # packed, or the four bytes of a single one
+            values += struct.unpack(f"<{len(data) // 4}f", data)
+    return [_signed(value) for value in values] if kind == "int64" else values
+
+
+def _fields(data: memoryview):
+    """(field number, whole number or memoryview) of each field of a message."""
+    place, end = 0, len(data)
+    while place < end:
+        tag, place = _read_varint(data, place)
+        field, kind = tag >> 3, tag & 7
+        if kind == _VARINT:
+            value, place = _read_varint(data, place)
+            yield field, value
+            continue
+        if kind == _BYTES:
+            size, place = _read_varint(data, place)
+        elif kind in (_FIXED32, _FIXED64):
+            size = 4 if kind == _FIXED32 else 8
+        else:
+            raise NotAnExampleError(f"not a tf.train.Example: wire type {kind}")
+        if field == 0 or place + size > end:
+            raise NotAnExampleError("not a tf.train.Example: a field reaches past the end")
+        yield field, data[place : place + size]
+        place += size
+
+
+def _message(value: int | memoryview) -> memoryview:
+    if isinstance(value, int):
+        raise NotAnExampleError("not a tf.train.Example: a number where a message belongs")
+    return value
+
+
+def _read_varint(data: memoryview, place: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = data[place]
+        place += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value & 0xFFFFFFFFFFFFFFFF, place
+        shift += 7
+        if shift > 63:
+            raise NotAnExampleError("not a tf.train.Example: a number of more than ten bytes")
+
+
+def _packed_varints(data: memoryview) -> list[int]:
+    values, place = [], 0
+    while place < len(data):
+        value, place = _read_varint(data, place)
+        values.append(value)
+    return values
+
+
+def _signed(value: int) -> int:
+    return value - 2**64 if value >= 2**63 else value

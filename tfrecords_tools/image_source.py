@@ -1,0 +1,52 @@
+"""Where the workers of a conversion get image bytes from."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from tfrecords_tools.images import read_file
+from tfrecords_tools.raw import RawFolder
+
+
+class ImageSource(Protocol):
+    """The images of one shard; it is sent to the process that writes the shard."""
+
+    def image_bytes(self, image_id: bytes) -> bytes:
+        """The bytes of an image.
+
+        Raises:
+            BadImageError: this image cannot be read.
+            OSError: reading failed for a reason that has nothing to do with this one image.
+        """
+
+    def check_still_there(self) -> None:
+        """Called after an image failed: a disk that was unplugged is not a million missing images.
+
+        Raises:
+            OSError: the whole source went away.
+        """
+
+
+class FolderImages:
+    """Images that are files of their own.
+
+    Args:
+        raw: the folder; anything with `images`, its folder, and `image_path`.
+    """
+
+    def __init__(self, raw: RawFolder):
+        self.raw = raw
+
+    def image_bytes(self, image_id: bytes) -> bytes:
+        return read_file(self.raw.image_path(image_id))
+
+    def check_still_there(self) -> None:
+        try:
+            if any(self.raw.images.iterdir()):
+                return
+            reason = "it is empty"
+        except OSError as error:
+            reason = error.strerror
+        raise OSError(
+            f"the image folder {self.raw.images} went away during the conversion: {reason}"
+        )
