@@ -61,7 +61,8 @@ def find_data(folder: Path | None) -> DataSource:
         raise ValueError(
             f"--data {folder} is no data set. Expected either a raw folder as GLDv2 publishes "
             f"itself (train.csv, train/a/b/c/<id>.jpg, ...) or a folder of records "
-            f"(train.manifest.json, train-00000-of-...). Found: {_some_names(folder)}."
+            f"(train.manifest.json, train-00000-of-...). Found: {_some_names(folder)}. "
+            f"Own pictures, a folder a class, first go through `python -m tfrecords_tools arrange`."
         )
     with table.open("rb") as stream:
         rows = sum(1 for line in stream if line.strip())

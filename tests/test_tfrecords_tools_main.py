@@ -37,7 +37,7 @@ def run(capfd):
 def test_help_names_the_commands(run):
     code, out, _ = run("--help")
     assert code == 0
-    for name in ("demo", "download", "convert", "verify"):
+    for name in ("demo", "download", "arrange", "check", "convert", "verify"):
         assert f"\n    {name} " in out
 
 
@@ -48,6 +48,8 @@ def test_help_names_the_commands(run):
         ("convert", ["--raw DIR", "--split {train,index,test}", "--no-clean", "default: 128"]),
         ("download", ["--out DIR", "--disk-budget GB", "--dry-run", "default: 8"]),
         ("verify", ["--records DIR", "--split NAME", "exit code 1"]),
+        ("check", ["--raw DIR", "--published", "--json FILE", "--no-decode", "else 1"]),
+        ("arrange", ["--pictures DIR|CSV", "--query-fraction F", "--no-decode", "path,label"]),
     ],
 )
 def test_help_of_a_command(run, name, words):

@@ -4,8 +4,8 @@ import hashlib
 
 import pytest
 
-from tests.reference import gldv2
-from tfrecords_tools.raw import RawFolder, RawFolderError, relative_path
+from tests.reference import gldv2, gldv2_tables
+from tfrecords_tools.raw import RawFolder, RawFolderError, is_kaggles, relative_path
 
 
 def _listing(root, split="train", clean=None):
@@ -39,6 +39,32 @@ def test_kaggles_train_csv_has_no_url(tmp_path):
     assert _listing(tmp_path).landmark_ids.tolist() == [70]
 
 
+def test_all_of_kaggles_train_csv_is_clean(tmp_path):
+    gldv2_tables.write_kaggle(tmp_path)
+    assert is_kaggles(tmp_path)
+    assert _listing(tmp_path, clean=True).landmark_ids.tolist() == [7, 7, 7, 9, 9, 70, 70]
+    assert _listing(tmp_path, clean=False).sources == _listing(tmp_path).sources
+
+
+def test_what_is_not_kaggles(tmp_path):
+    gldv2.write_folder(tmp_path / "a", {7: 1})
+    assert not is_kaggles(tmp_path / "a")
+    gldv2_tables.write_kaggle(tmp_path / "b")
+    (tmp_path / "b" / "train_clean.csv").write_text("landmark_id,images\n")
+    assert not is_kaggles(tmp_path / "b")
+    assert not is_kaggles(tmp_path / "none")
+
+
+def test_kaggles_sample_submission_lists_the_test_images(tmp_path):
+    """What is listed and has no file is told; without that list nobody would know."""
+    gldv2_tables.write_kaggle(tmp_path, index=True, submission="images")
+    gldv2.image_path(tmp_path, "test", gldv2.image_id("test 1")).unlink()
+    listing = _listing(tmp_path, "test")
+    assert [i.decode() for i in listing.ids] == [gldv2.image_id(f"test {i}") for i in range(3)]
+    assert list(listing.sources) == ["sample_submission.csv"]
+    assert len(_listing(tmp_path, "index").ids) == 4
+
+
 def test_files_are_found_by_their_place(tmp_path):
     train = gldv2.write_folder(tmp_path, {70: 3})
     gldv2.put(tmp_path, "train", "0123456789abcdef", b"")
@@ -46,6 +72,17 @@ def test_files_are_found_by_their_place(tmp_path):
         (tmp_path / stray).write_bytes(b"")
     files = RawFolder(tmp_path, "train").files()
     assert files.tolist() == sorted(name.encode() for name in [*train, "0123456789abcdef"])
+
+
+def test_a_link_to_itself_stops_a_conversion_and_is_passed_over_on_request(tmp_path):
+    train = gldv2.write_folder(tmp_path, {70: 3})
+    (tmp_path / "train" / "z").symlink_to("z")
+    raw = RawFolder(tmp_path, "train")
+    with pytest.raises(OSError, match="Too many levels of symbolic links"):
+        raw.files()
+    unreadable = []
+    assert len(raw.files(unreadable)) == len(train)
+    assert unreadable == [(str(tmp_path / "train" / "z"), "Too many levels of symbolic links")]
 
 
 def test_index_and_test_have_ids_only(tmp_path):
@@ -97,7 +134,7 @@ def test_a_folder_of_something_else_says_what_was_looked_for(tmp_path):
     message = (
         r"is no GLDv2 folder with split 'train': looked for the file train\.csv there or in train/ "
         r"\(not found\) and for images train/a/b/c/<id>\.jpg \(folder train/ not found\); "
-        r"it holds: holiday\.png"
+        r"it holds: holiday\.png\. Own pictures, .* by `python -m tfrecords_tools arrange`"
     )
     with pytest.raises(RawFolderError, match=message):
         RawFolder(tmp_path, "train")

@@ -3,7 +3,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tfrecords_tools.tables import RawFolderError, read_clean, read_ids, read_train, some_ids
+from tfrecords_tools.tables import (
+    RawFolderError,
+    column_names,
+    read_attribution,
+    read_categories,
+    read_clean,
+    read_ids,
+    read_train,
+    some_ids,
+)
 
 ID = "0123456789abcdef"
 OTHER = "1123456789abcdef"
@@ -114,6 +123,35 @@ def test_a_train_csv_that_is_wrong(csv, content, message):
 def test_a_clean_csv_that_is_wrong(csv, content, message):
     with pytest.raises(RawFolderError, match=message):
         read_clean(csv(content))
+
+
+def test_categories_keep_their_bytes(csv):
+    path = csv(b'landmark_id,category\n7,"http://a/B, C"\n9,http://a/\xe9\xff\n')
+    landmarks, categories = read_categories(path)
+    assert landmarks.tolist() == [7, 9]
+    assert [name.encode("latin-1") for name in categories] == [
+        b"http://a/B, C",
+        b"http://a/\xe9\xff",
+    ]
+
+
+def test_odd_rows_of_names_lose_nothing_that_matters(csv):
+    path = csv('landmark_id,category\n7,http://a/B, C\n8\n9,"a"b\n')
+    landmarks, categories = read_categories(path)
+    assert landmarks.tolist() == [7, 9]
+    assert categories == ["http://a/B, C", "ab"]
+    path = csv(f'id,url,title\n{ID},u,x, y,z\n{OTHER},u,"open\n')
+    assert read_attribution(path).tolist() == [ID.encode(), OTHER.encode()]
+
+
+def test_a_class_has_one_category(csv):
+    with pytest.raises(RawFolderError, match=r"has 1 landmark_id.s. with more than one row.* 7;"):
+        read_categories(csv("landmark_id,category\n7,a\n8,b\n7,c\n"))
+
+
+def test_column_names(csv):
+    assert column_names(csv('\ufeffid,"landmark_id"\r\nx,7\n')) == ["id", "landmark_id"]
+    assert column_names(csv("")) == []
 
 
 def test_some_ids():

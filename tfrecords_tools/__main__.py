@@ -14,6 +14,8 @@ from tfrecords_tools.options import UsageError
 COMMANDS = {
     "demo": ("tfrecords_tools.demo.cli", "render a small made-up data set in GLDv2's layout"),
     "download": ("tfrecords_tools.download.cli", "fetch GLDv2 as published, and extract it"),
+    "arrange": ("tfrecords_tools.arrange.cli", "lay own pictures out as GLDv2 lays out its own"),
+    "check": ("tfrecords_tools.integrity.cli", "say what is wrong with a GLDv2 folder"),
     "convert": ("tfrecords_tools.convert", "turn one split of a GLDv2 folder into records"),
     "verify": ("tfrecords_tools.verify", "read records back and say what is wrong with them"),
 }
