@@ -22,10 +22,16 @@ class Data:
         image_size: side of the square input in pixels.
         resize: "letterbox", "squash" or "center_crop" (short side to `image_size`, then crop).
         augment: a policy of landmarks_tf.data.augment.
-        sampling: "shuffled", or "class_balanced" (P classes x K pictures).
+        sampling: "shuffled", "class_balanced" (P classes x K pictures), or "weighted" (each picture
+            by its class' size).
+        class_power: a: of "weighted", where a picture of a class of n weighs n ** -a (0.5: Kaggle
+            2020, akensert); of "class_balanced", where a class is as likely as its pictures weigh
+            together, and None makes all classes equally likely.
         batch_size: pictures a step over all devices; for "class_balanced" it is P * K.
-        classes_per_batch: P; 0 with "shuffled".
-        images_per_class: K; 0 with "shuffled".
+        classes_per_batch: P; 0 without "class_balanced".
+        images_per_class: K; 0 without "class_balanced".
+        replace_damaged: in training a record that cannot be read or decoded is named, counted and
+            replaced by another picture of its class, where the default stops.
     """
 
     min_images_per_class: int = 1
@@ -37,9 +43,11 @@ class Data:
     resize: str = "letterbox"
     augment: str = "none"
     sampling: str = "shuffled"
+    class_power: float | None = None
     batch_size: int = 64
     classes_per_batch: int = 0
     images_per_class: int = 0
+    replace_damaged: bool = False
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@
     python -m experiments.run --exp inception_v200                  # on the built-in demo data
     python -m experiments.run --exp inception_v200 --data FOLDER    # raw GLDv2 layout, or records
     python -m experiments.run --exp inception_v200 --show --json    # the recipe, before any work
+    python -m experiments.run --exp inception_v200 --dry-run        # what its batches hold
 
     python -m experiments.run --exp inception_v200 --find-lr        # which learning rate
     python -m experiments.run --exp inception_v200 --set train.overfit=true    # can it learn?
@@ -78,9 +79,14 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="no training, but a learning-rate range test: lr_finder.json and a picture of it",
     )
+    add(
+        "--dry-run",
+        action="store_true",
+        help="no training, but what an epoch's batches hold: classes, repeats, pictures left out",
+    )
     add("--log-to", choices=TRACKERS, help="also report the training to MLflow or W&B")
     add("--profile", action="store_true", help="profile steps 10 to 20 for TensorBoard")
-    add("--json", action="store_true", help="with --show or --list: as JSON")
+    add("--json", action="store_true", help="with --show, --list or --dry-run: as JSON")
     return parser
 
 
@@ -121,9 +127,9 @@ def _dispatch(options: argparse.Namespace) -> int:
     context = Context(experiment, size, source, workdir, options.log_to, options.profile)
     with workdir.claim(experiment, source.folder):
         # A trial belongs to the run of the recipe that it tries: same folder, same records.
-        if options.find_lr or overfit:
+        if options.find_lr or options.dry_run or overfit:
             _run_stages(context, "prepare")
-            return _try(context, overfit)
+            return _try(context, options)
         _run_stages(context, options.stage)
         if options.stage in (None, "report"):
             print(show.summary(context))
@@ -132,23 +138,32 @@ def _dispatch(options: argparse.Namespace) -> int:
 
 def _check_alone(options: argparse.Namespace, overfit: bool) -> None:
     """Refuse flags of a training with a trial, which would not obey them."""
-    trial = "train.overfit=true" if overfit else "--find-lr" if options.find_lr else None
-    if trial is None:
+    trials = {
+        "train.overfit=true": overfit,
+        "--find-lr": options.find_lr,
+        "--dry-run": options.dry_run,
+    }
+    asked = [name for name, value in trials.items() if value]
+    if not asked:
         return
     others = {"--stage": options.stage, "--log-to": options.log_to, "--profile": options.profile}
-    others["--find-lr"] = overfit and options.find_lr
-    given = [name for name, value in others.items() if value]
+    given = asked[1:] + [name for name, value in others.items() if value]
     if given:
         raise UnknownSettingError(
-            f"{trial} is a trial in place of a training, so {given[0]} has nothing to do. "
+            f"{asked[0]} is a trial in place of a training, so {given[0]} has nothing to do. "
             f"Leave one of them out."
         )
 
 
-def _try(context: Context, overfit: bool) -> int:
+def _try(context: Context, options: argparse.Namespace) -> int:
+    if options.dry_run:
+        from experiments import dry_run
+
+        print(dry_run.told(context, as_json=options.json))
+        return 0
     from experiments.stages import trials
 
-    if not overfit:
+    if options.find_lr:
         print(trials.find_rate(context))
         return 0
     passed, text = trials.overfit(context)

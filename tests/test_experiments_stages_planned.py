@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ from experiments.stages.context import Context
 from experiments.stages.optimization import learning_rate_of, optimizer_of
 from experiments.stages.planned import check_networks, plan_stages, sampling_plan
 from experiments.stages.succession import join_metrics
-from experiments.stages.train import _training_data, held_out
+from experiments.stages.train import _training_data, held_out, list_damaged
 from experiments.workdir import Workdir
 from tests import contracts
 
@@ -232,3 +234,64 @@ def test_histories_are_joined_with_steps_that_count_on(context, tmp_path):
         (15, 80, "2-high"),
         (25, 120, "2-high"),
     ]
+
+
+def test_damaged_records_are_replaced_and_listed(context, demo_records, tmp_path, capsys):
+    """A bit is flipped in the first record of a copy of the records."""
+    from landmarks_tf.data.damaged_records import DamagedRecords
+
+    copy = tmp_path / "records"
+    shutil.copytree(demo_records, copy)
+    (stage,) = plan_stages(
+        replace(context, experiment=replace(RECIPE, stages=()), source=find_data(copy)), 1
+    )
+    shard = Path(stage.index.shards[0])
+    content = bytearray(shard.read_bytes())
+    content[50] ^= 1
+    shard.write_bytes(content)
+    damaged = DamagedRecords(stage.index, quiet=True)
+    steps = stage.batches.steps_per_epoch  # a whole pass meets the first record
+    batches = _training_data(stage.recipe, stage.index, stage.batches, 0, steps, None, damaged)
+    labels = np.concatenate([labels for _, labels in batches])
+    rows = np.concatenate([stage.batches.batch(step) for step in range(steps)])
+    assert labels.tolist() == stage.index.label[rows].tolist()
+    list_damaged(damaged, tmp_path)
+    times = json.loads((tmp_path / "damaged.json").read_text())
+    assert list(times) == [stage.index.id[0].decode()]
+    assert times[stage.index.id[0].decode()] == (rows == 0).sum()
+    assert "1 damaged records were replaced" in capsys.readouterr().err
+
+
+def weights_by_class(plan, labels, steps):
+    drawn = np.concatenate([labels[plan.batch(step)] for step in range(steps)])
+    return np.bincount(drawn) / len(drawn)
+
+
+def test_samplings_that_weigh_classes_by_their_size():
+    """Classes of 4, 16 and 64: by power 0.5 they come up as 2 : 4 : 8, by 0 as their sizes."""
+    labels = np.repeat([0, 1, 2], [4, 16, 64])
+    plan = sampling_plan(Data(sampling="weighted", class_power=0.5, batch_size=84), labels, 0)
+    np.testing.assert_allclose(weights_by_class(plan, labels, 50), np.array([1, 2, 4]) / 7, 0.01)
+    balanced = Data(
+        sampling="class_balanced",
+        class_power=0.5,
+        batch_size=4,
+        classes_per_batch=1,
+        images_per_class=4,
+    )
+    plan = sampling_plan(balanced, labels, 0)
+    assert plan.group_size == 4
+    np.testing.assert_allclose(weights_by_class(plan, labels, 700), np.array([1, 2, 4]) / 7, 0.01)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (Data(sampling="weighted"), "weighted needs data.class_power"),
+        (Data(class_power=0.5), r"data.sampling=shuffled, data.class_power=0\.5"),
+        (Data(sampling="weigthed"), "among shuffled, class_balanced, weighted. Received: 'weigt"),
+    ],
+)
+def test_samplings_that_do_not_fit_their_settings(data, message):
+    with pytest.raises(ValueError, match=message):
+        sampling_plan(data, np.zeros(9, int), 0)

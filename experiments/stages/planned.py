@@ -96,28 +96,50 @@ def sampling_plan(data: Data, labels: np.ndarray, seed: int):
         ValueError: an unknown sampling, numbers that contradict each other, or more classes a batch
             or pictures a class than there are.
     """
-    from landmarks_tf.data import sampling
+    from landmarks_tf.data import sampling, weighted
 
-    if data.sampling == "shuffled":
-        return sampling.shuffled(len(labels), batch_size=data.batch_size, seed=seed)
     if data.sampling == "class_balanced":
-        groups = data.classes_per_batch * data.images_per_class
-        if groups != data.batch_size:
+        return _class_balanced(data, labels, seed)
+    if data.sampling == "weighted":
+        if data.class_power is None:
             raise ValueError(
-                f"A class-balanced batch holds classes_per_batch x images_per_class pictures. "
-                f"Received: {data.classes_per_batch} x {data.images_per_class} = {groups}, "
-                f"data.batch_size={data.batch_size}."
+                "data.sampling=weighted needs data.class_power: a picture of a class of n weighs "
+                "n ** -class_power. 0.5 is usual; 1 makes all classes equally frequent."
             )
-        _check_largest_class(labels, data.images_per_class)
-        return sampling.class_balanced(
-            labels,
-            classes_per_batch=data.classes_per_batch,
-            images_per_class=data.images_per_class,
-            seed=seed,
-        )
+        weights = weighted.by_class_size(labels, data.class_power)
+        return weighted.weighted(weights, batch_size=data.batch_size, seed=seed)
+    if data.sampling == "shuffled":
+        if data.class_power is not None:
+            raise ValueError(
+                f"data.class_power is read by data.sampling=weighted and class_balanced. Received: "
+                f"data.sampling=shuffled, data.class_power={data.class_power}."
+            )
+        return sampling.shuffled(len(labels), batch_size=data.batch_size, seed=seed)
     raise ValueError(
-        f"Expected a sampling among shuffled, class_balanced. Received: {data.sampling!r}."
+        f"Expected a sampling among shuffled, class_balanced, weighted. Received: "
+        f"{data.sampling!r}."
     )
+
+
+def _class_balanced(data: Data, labels: np.ndarray, seed: int):
+    from landmarks_tf.data import sampling, weighted
+
+    groups = data.classes_per_batch * data.images_per_class
+    if groups != data.batch_size:
+        raise ValueError(
+            f"A class-balanced batch holds classes_per_batch x images_per_class pictures. "
+            f"Received: {data.classes_per_batch} x {data.images_per_class} = {groups}, "
+            f"data.batch_size={data.batch_size}."
+        )
+    _check_largest_class(labels, data.images_per_class)
+    P_and_K = {
+        "classes_per_batch": data.classes_per_batch,
+        "images_per_class": data.images_per_class,
+    }
+    if data.class_power is None:
+        return sampling.class_balanced(labels, **P_and_K, seed=seed)
+    weights = weighted.by_class_size(labels, data.class_power)
+    return weighted.weighted_classes(labels, weights, **P_and_K, seed=seed)
 
 
 def total_steps(recipe: Experiment, plan) -> int:

@@ -60,7 +60,8 @@ def _say_what_made(context: Context) -> None:
     print(
         f"Using the records in {context.records} as they are: {manifest.num_records:,} training "
         f"pictures of {manifest.num_classes:,} classes. The recipe's own selection of classes "
-        f"and split was not applied to them."
+        f"and split was not applied to them.",
+        file=sys.stderr,
     )
 
 

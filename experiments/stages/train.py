@@ -16,6 +16,7 @@ from experiments.stages.context import Context
 from experiments.stages.optimization import optimizer_of
 from experiments.stages.planned import PlannedStage, check_networks, plan_stages
 from experiments.stages.succession import join_metrics, start_from
+from experiments.workdir import write_json
 
 
 def run(context: Context) -> list[Path]:
@@ -87,12 +88,14 @@ def compiled_network(stage: PlannedStage, strategy, before: PlannedStage | None 
 
 def _train(context: Context, stage: PlannedStage, strategy, before: PlannedStage | None):
     """Train one stage to its end; return its network, with the weights it is judged by."""
+    from landmarks_tf.data.damaged_records import DamagedRecords
     from landmarks_tf.data.dataset import clear_errors
     from landmarks_tf.training.averages import use_averages
     from landmarks_tf.training.distribution import fit_scope
     from landmarks_tf.training.fit import FitPlan, fit
     from landmarks_tf.training.trackers import tracking
 
+    damaged = DamagedRecords(stage.index) if stage.recipe.data.replace_damaged else None
     recipe, num_classes = stage.recipe, len(stage.classes)
     network, started = compiled_network(stage, strategy, before)
     print(
@@ -112,7 +115,7 @@ def _train(context: Context, stage: PlannedStage, strategy, before: PlannedStage
         fit(
             network.trainer,
             lambda step: _training_data(
-                recipe, stage.index, stage.batches, step, stage.steps, stage.classes
+                recipe, stage.index, stage.batches, step, stage.steps, stage.classes, damaged
             ),
             FitPlan(
                 steps=stage.steps,
@@ -127,8 +130,21 @@ def _train(context: Context, stage: PlannedStage, strategy, before: PlannedStage
             extra_callbacks=trackers,
             profile=context.profile,
         )
+    if damaged is not None and damaged.replaced:
+        list_damaged(damaged, stage.folder)
     use_averages(network.trainer)
     return network
+
+
+def list_damaged(damaged, folder: Path) -> None:
+    """Write which records were replaced in a training, and how often, to damaged.json; say so."""
+    path = folder / "damaged.json"
+    write_json(path, damaged.as_dict())
+    print(
+        f"{len(damaged.replaced):,} damaged records were replaced {damaged.replaced.total():,} "
+        f"times in this run; they are listed in {path}.",
+        file=sys.stderr,
+    )
 
 
 def _validation(context: Context, stage: PlannedStage, network):
@@ -155,7 +171,13 @@ def _validation(context: Context, stage: PlannedStage, network):
 
 
 def _training_data(
-    recipe: Experiment, index, plan, step: int, steps: int, classes: ClassSet | None = None
+    recipe: Experiment,
+    index,
+    plan,
+    step: int,
+    steps: int,
+    classes: ClassSet | None = None,
+    damaged=None,
 ):
     from landmarks_tf.data.dataset import make_dataset
 
@@ -168,6 +190,7 @@ def _training_data(
         seed=recipe.train.seed,
         start_step=step,
         num_steps=steps - step,
+        damaged=damaged,
     )
     if classes is not None and not classes.is_all:
         import tensorflow as tf

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
-from landmarks_tf.data import augment as augmentations
-from landmarks_tf.data import image_ops
+from landmarks_tf.data.damaged_records import SUBSTITUTES, DamagedRecords
+from landmarks_tf.data.preparation import Preparation
 from landmarks_tf.data.sampling import Plan
 from landmarks_tf.records import RecordIndex, RecordsError, parse_features
 
@@ -37,6 +37,7 @@ def make_dataset(
     start_step: int = 0,
     num_steps: int | None = None,
     with_rows: bool = False,
+    damaged: DamagedRecords | None = None,
 ) -> tf.data.Dataset:
     """Batches of prepared pictures and labels, in the plan's order.
 
@@ -51,6 +52,8 @@ def make_dataset(
         num_steps: how many steps to give; None for all that the plan has (without end, unless it
             is `evaluation_order`).
         with_rows: give the row numbers of `index` as well.
+        damaged: None to stop at a record that cannot be read or decoded; else what replaces it by
+            another of its class and counts it. Not for `evaluation_order`.
 
     Returns:
         A dataset of (images (B, S, S, 3) uint8, labels (B,) int32), with `with_rows` also rows
@@ -59,26 +62,25 @@ def make_dataset(
 
     Raises:
         ValueError: the plan is for another number of rows, an unknown mode or augmentation, an
-            impossible image size, start_step or num_steps.
+            impossible image size, start_step or num_steps, or `damaged` with a plan that must give
+            each row once.
         tf.errors.OpError: while the dataset is read: a damaged or missing shard, a record whose
             label is not the index'. Read it inside `clear_errors` for a readable message.
     """
-    _check(index, plan)
-    image_ops.check(mode, image_size)
-    augmentations.stages(augment)
+    _check(index, plan, damaged)
+    preparation = Preparation(image_size, mode, augment, seed)
     first, last = _range(plan, start_step, num_steps)
     shards = tf.constant(index.shards)
 
     def picture_and_label(shard, offset, label, row, sample):
-        record = parse_features(read_record(shards[shard], offset))
-        image = augmentations.prepare(
-            image_ops.decode(record["encoded"]),
-            tf.stack([tf.constant(_as_int64(seed), tf.int64), sample]),
-            policy=augment,
-            mode=mode,
-            image_size=image_size,
-        )
-        return image, tf.cast(record["label"], tf.int32), label, row
+        def read(shard, offset, label, row):
+            record = parse_features(read_record(shards[shard], offset))
+            picture = preparation.decode(record["encoded"], sample)
+            return picture, tf.cast(record["label"], tf.int32), label, row
+
+        read_one = read if damaged is None else damaged.first_readable(read)
+        picture, found, label, row = read_one(shard, offset, label, row)
+        return preparation.finish(picture, sample), found, label, row
 
     def checked(images, labels, expected, rows):
         with tf.control_dependencies([_check_labels(index.split, labels, expected, rows)]):
@@ -86,13 +88,13 @@ def make_dataset(
         return (images, labels, rows) if with_rows else (images, labels)
 
     steps = tf.data.Dataset.range(first, last)
-    dataset = steps.map(lambda step: _rows_of(index, plan, step)).unbatch()
+    dataset = steps.map(lambda step: _rows_of(index, plan, step, damaged)).unbatch()
     dataset = dataset.map(picture_and_label, num_parallel_calls=tf.data.AUTOTUNE)
     dataset = dataset.batch(plan.batch_size, drop_remainder=plan.endless).map(checked)
     cardinality = tf.data.INFINITE_CARDINALITY if last == _FOREVER else last - first
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(cardinality))
     # Two batches ahead are enough to bridge a slow one; more only take memory.
-    return dataset.prefetch(2).with_options(_options())
+    return dataset.prefetch(2).with_options(options())
 
 
 @contextlib.contextmanager
@@ -125,17 +127,27 @@ def _explain(index: RecordIndex, error: tf.errors.OpError) -> str | None:
     text = error.message
     if _MISMATCH in text:
         return text[text.index(_MISMATCH) :].split("]")[0]
-    missing = re.search(r"(?:: |\}\} |^)([^:{}]*); No such file or directory", text)
-    if isinstance(error, tf.errors.NotFoundError) and missing:
-        return f"the shard {missing[1]} is missing"
+    if isinstance(error, tf.errors.NotFoundError):
+        missing = next((path for path in index.shards if _is_missing(path)), None)
+        return None if missing is None else f"the shard {missing} is missing"
     damaged = re.search(r"(corrupted|truncated) record at (\d+)", text)
     if isinstance(error, tf.errors.DataLossError) and damaged:
         return f"{_locate(index, int(damaged[2]))} is {damaged[1]}: its checksum does not fit"
     if "Dataset was empty" in text:
-        return f"a shard of split {index.split!r} ends before a record that the index lists"
+        return (
+            f"a shard of split {index.split!r} ends before a record that the index lists, or a "
+            "damaged record has no substitute that can be read"
+        )
     if re.search(r"Decode(Jpeg|Image)", text):
         return f"a picture of split {index.split!r} does not decode"
     return None
+
+
+def _is_missing(path: str) -> bool:
+    try:
+        return not tf.io.gfile.exists(path)
+    except tf.errors.OpError:
+        return False  # the file system is gone, and its own message says more
 
 
 def _locate(index: RecordIndex, offset: int) -> str:
@@ -152,11 +164,17 @@ def _locate(index: RecordIndex, offset: int) -> str:
     return f"a record at byte {offset} of a shard of split {index.split!r}"
 
 
-def _rows_of(index: RecordIndex, plan: Plan, step: tf.Tensor) -> tuple[tf.Tensor, ...]:
-    """Shard, offset, label, row and sample number of each row of a step, (B,) each."""
+def _rows_of(
+    index: RecordIndex, plan: Plan, step: tf.Tensor, damaged: DamagedRecords | None
+) -> tuple[tf.Tensor, ...]:
+    """Shard, offset, label, row and sample number of each row of a step, (B,) each.
+
+    With `damaged` all but the last are (B, A), the row itself and its substitutes.
+    """
 
     def look_up(step: np.ndarray) -> tuple[np.ndarray, ...]:
         rows = plan.batch(int(step))
+        rows = rows if damaged is None else damaged.candidates(rows)
         return (
             np.ascontiguousarray(index.shard[rows], np.int32),
             np.ascontiguousarray(index.offset[rows], np.int64),
@@ -167,7 +185,9 @@ def _rows_of(index: RecordIndex, plan: Plan, step: tf.Tensor) -> tuple[tf.Tensor
 
     types = (tf.int32, tf.int64, tf.int32, tf.int64, tf.int64)
     columns = tf.numpy_function(look_up, [step], types)
-    return tuple(tf.ensure_shape(column, (None,)) for column in columns)
+    shape = (None,) if damaged is None else (None, 1 + SUBSTITUTES)
+    shapes = [shape] * 4 + [(None,)]
+    return tuple(tf.ensure_shape(*column) for column in zip(columns, shapes, strict=True))
 
 
 def read_record(path: tf.Tensor, offset: tf.Tensor) -> tf.Tensor:
@@ -199,11 +219,16 @@ def _check_labels(split: str, labels, expected, rows) -> tf.Operation:
     return tf.cond(tf.reduce_all(labels == expected), tf.no_op, complain)
 
 
-def _check(index: RecordIndex, plan: Plan) -> None:
+def _check(index: RecordIndex, plan: Plan, damaged: DamagedRecords | None) -> None:
     if plan.num_rows != len(index):
         raise ValueError(
             f"the plan was made for {plan.num_rows} rows, split {index.split!r} has {len(index)}; "
             "make the plan from this index"
+        )
+    if damaged is not None and not plan.endless:
+        raise ValueError(
+            f"plan {plan.name!r} gives each row once, so a damaged record cannot be replaced by "
+            "another; leave out `damaged`"
         )
 
 
@@ -221,16 +246,10 @@ def _range(plan: Plan, start_step: int, num_steps: int | None) -> tuple[int, int
     return int(start_step), int(last)
 
 
-def _as_int64(seed: int) -> int:
-    """Any whole number as a signed 64-bit one."""
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
-        raise ValueError(f"seed must be a whole number, got {seed!r}")
-    return (int(seed) + 2**63) % 2**64 - 2**63
-
-
-def _options() -> tf.data.Options:
-    options = tf.data.Options()
-    options.deterministic = True
+def options() -> tf.data.Options:
+    """In order, and left whole by tf.distribute."""
+    chosen = tf.data.Options()
+    chosen.deterministic = True
     # The plan decides what each host reads; a strategy splits batches, never files.
-    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    return options
+    chosen.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    return chosen

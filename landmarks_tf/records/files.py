@@ -8,6 +8,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from landmarks_tf.records.places import RemotePath, place
+
 TEMP_MARK = ".tmp-"
 
 
@@ -48,13 +50,13 @@ def write_text(path: str | os.PathLike, text: str) -> None:
         temporary.write_text(text, encoding="utf-8", newline="")
 
 
-def sha256_of_file(path: str | os.PathLike) -> str:
+def sha256_of_file(path: str | os.PathLike | RemotePath) -> str:
     """The SHA-256 of a file's bytes as 64 hexadecimal digits.
 
     Raises:
         OSError: the file cannot be read.
     """
-    with Path(path).open("rb") as stream:
+    with place(path).open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

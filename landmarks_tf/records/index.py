@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
 from landmarks_tf.records.files import replacing, sha256_of_file
 from landmarks_tf.records.manifest import Manifest, RecordsError
+from landmarks_tf.records.places import RemotePath, num_bytes, place
+
+# Asking a bucket for a shard's size takes tens of milliseconds, and GLDv2 has hundreds of shards.
+_CALLS_AT_ONCE = 32
 
 INDEX_DTYPE = np.dtype(
     [("shard", "<i4"), ("offset", "<i8"), ("label", "<i4"), ("id", "S16")], align=False
@@ -46,16 +51,18 @@ class RecordIndex:
         return len(self.id)
 
     @classmethod
-    def open(cls, folder: str | os.PathLike, split: str) -> RecordIndex:
+    def open(cls, folder: str | os.PathLike | RemotePath, split: str) -> RecordIndex:
         """Opens a split after checking that its manifest, side-car, label map and shards agree.
 
+        The folder may be a URL of any file system that TensorFlow opens, such as
+        "gs://bucket/records"; the side-car, 32 bytes a record, is then held in memory.
         Sizes, counts, offsets and the range of the labels are checked; the shards' contents are
         not read (that is what `python -m tfrecords_tools verify` does).
 
         Raises:
             RecordsError: the split is absent, unfinished, or its files contradict each other.
         """
-        folder = Path(folder)
+        folder = place(folder)
         manifest = Manifest.load(folder, split)
         rows = _load_rows(folder / manifest.index_file, manifest)
         _check_shards(folder, manifest)
@@ -103,12 +110,15 @@ def save_index(path: str | os.PathLike, rows: np.ndarray) -> str:
         return sha256_of_file(temporary)
 
 
-def _load_rows(path: Path, manifest: Manifest) -> np.ndarray:
+def _load_rows(path: Path | RemotePath, manifest: Manifest) -> np.ndarray:
     again = f"convert the split {manifest.split!r} again"
     try:
-        # An empty array cannot be memory-mapped.
-        mode = "r" if manifest.num_records else None
-        rows = np.load(path, mmap_mode=mode, allow_pickle=False)
+        if isinstance(path, RemotePath):
+            rows = np.load(path.open(), allow_pickle=False)
+        else:
+            # An empty array cannot be memory-mapped.
+            mode = "r" if manifest.num_records else None
+            rows = np.load(path, mmap_mode=mode, allow_pickle=False)
     except FileNotFoundError:
         raise RecordsError(f"the index side-car {path} is missing: {again}") from None
     except (ValueError, EOFError, OSError) as error:
@@ -126,12 +136,13 @@ def _load_rows(path: Path, manifest: Manifest) -> np.ndarray:
     return rows
 
 
-def _check_shards(folder: Path, manifest: Manifest) -> None:
-    for shard in manifest.shards:
-        path = folder / shard.name
-        if not path.is_file():
+def _check_shards(folder: Path | RemotePath, manifest: Manifest) -> None:
+    paths = [folder / shard.name for shard in manifest.shards]
+    with ThreadPoolExecutor(_CALLS_AT_ONCE) as pool:
+        sizes = list(pool.map(_size_or_none, paths))
+    for shard, path, size in zip(manifest.shards, paths, sizes, strict=True):
+        if size is None:
             raise RecordsError(f"the shard {path} is missing, the manifest lists it")
-        size = path.stat().st_size
         if size != shard.bytes:
             raise RecordsError(
                 f"the shard {path} has {size} bytes, the manifest says {shard.bytes}: "
@@ -139,7 +150,14 @@ def _check_shards(folder: Path, manifest: Manifest) -> None:
             )
 
 
-def _check_label_map(folder: Path, manifest: Manifest) -> None:
+def _size_or_none(path: Path | RemotePath) -> int | None:
+    try:
+        return num_bytes(path)
+    except FileNotFoundError:
+        return None
+
+
+def _check_label_map(folder: Path | RemotePath, manifest: Manifest) -> None:
     if manifest.label_map_sha256 is None:
         return
     path = folder / "relabeling.csv"
@@ -152,7 +170,7 @@ def _check_label_map(folder: Path, manifest: Manifest) -> None:
         )
 
 
-def _check_rows(rows: np.ndarray, manifest: Manifest, path: Path) -> None:
+def _check_rows(rows: np.ndarray, manifest: Manifest, path: Path | RemotePath) -> None:
     counts = np.array([shard.records for shard in manifest.shards], np.int64)
     if not np.array_equal(rows["shard"], np.repeat(np.arange(len(counts)), counts)):
         raise RecordsError(
@@ -172,7 +190,7 @@ def _check_rows(rows: np.ndarray, manifest: Manifest, path: Path) -> None:
     _check_labels(rows, manifest, path)
 
 
-def _check_labels(rows: np.ndarray, manifest: Manifest, path: Path) -> None:
+def _check_labels(rows: np.ndarray, manifest: Manifest, path: Path | RemotePath) -> None:
     labels = rows["label"]
     if not len(labels):
         return

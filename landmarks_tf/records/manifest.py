@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from landmarks_tf.records.files import write_text
+from landmarks_tf.records.places import RemotePath, place
 from landmarks_tf.records.shards import split_of_shard
 
 FORMAT_VERSION = 1
@@ -63,13 +64,13 @@ class Manifest:
     empty_classes: tuple[int, ...] = ()
 
     @staticmethod
-    def path(folder: str | os.PathLike, split: str) -> Path:
+    def path(folder: str | os.PathLike | RemotePath, split: str) -> Path | RemotePath:
         """Where the manifest of a split is, or would be."""
-        return Path(folder) / f"{split}{_SUFFIX}"
+        return place(folder) / f"{split}{_SUFFIX}"
 
     @classmethod
-    def load(cls, folder: str | os.PathLike, split: str) -> Manifest:
-        """Reads the manifest of `split`.
+    def load(cls, folder: str | os.PathLike | RemotePath, split: str) -> Manifest:
+        """Reads the manifest of `split`, from a local folder or a URL (`places.place`).
 
         Raises:
             RecordsError: the folder or the manifest is not there (the message tells an unfinished
@@ -79,7 +80,7 @@ class Manifest:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
         except (FileNotFoundError, NotADirectoryError):
-            raise RecordsError(_why_missing(Path(folder), split)) from None
+            raise RecordsError(_why_missing(place(folder), split)) from None
         except (UnicodeError, json.JSONDecodeError) as error:
             raise RecordsError(
                 f"{path} is not JSON ({error}): remove it and convert the split again"
@@ -87,7 +88,7 @@ class Manifest:
         return cls._from_json(content, path, split)
 
     @classmethod
-    def _from_json(cls, content: Any, path: Path, split: str) -> Manifest:
+    def _from_json(cls, content: Any, path: Path | RemotePath, split: str) -> Manifest:
         version = content.pop("format_version", None) if isinstance(content, dict) else None
         if version != FORMAT_VERSION:
             raise RecordsError(
@@ -129,12 +130,12 @@ class Manifest:
         return path
 
 
-def list_splits(folder: str | os.PathLike) -> list[str]:
+def list_splits(folder: str | os.PathLike | RemotePath) -> list[str]:
     """Names of the splits that are complete in `folder`, sorted; empty when there is none."""
-    return sorted(path.name.removesuffix(_SUFFIX) for path in Path(folder).glob(f"*{_SUFFIX}"))
+    return sorted(path.name.removesuffix(_SUFFIX) for path in place(folder).glob(f"*{_SUFFIX}"))
 
 
-def _why_missing(folder: Path, split: str) -> str:
+def _why_missing(folder: Path | RemotePath, split: str) -> str:
     if not folder.is_dir():
         return f"there is no records folder {folder}"
     shards = sum(split_of_shard(path.name) == split for path in folder.iterdir())
