@@ -9,7 +9,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tfrecords_tools.download.http import Answer, RefusedError, UnansweredError, asking
+from tfrecords_tools.download.http import (
+    Answer,
+    GivenUpError,
+    RefusedError,
+    UnansweredError,
+    asking,
+)
 from tfrecords_tools.download.partial import PartialFile
 
 LARGEST_FILE = 32 * 2**30  # no file of GLDv2 comes near; a body without an end stops here
@@ -85,8 +91,8 @@ def fetch(
         largest: bytes that the file may have at most.
 
     Raises:
-        RefusedError: the server will not give the file, gives another one than its MD5 says, or
-            was tried too often.
+        RefusedError: the server will not give the file; GivenUpError, which is one, where it was
+            tried too often, or gives another file than its MD5 says.
         StoppedError: `stop` was set.
         OSError: the file cannot be written.
     """
@@ -107,7 +113,7 @@ def fetch(
                 part.restart()
                 furthest = 0
                 if wrong >= patience.wrong_files:
-                    raise RefusedError(f"{error} ({wrong} times)")
+                    raise GivenUpError(f"{error} ({wrong} times)")
             except UnansweredError as unanswered:
                 error = unanswered
             broken += 1
@@ -115,7 +121,7 @@ def fetch(
                 failures, furthest = 0, part.size
             failures += 1
             if failures >= patience.tries:
-                raise RefusedError(f"{error} ({failures} tries)") from None
+                raise GivenUpError(f"{error} ({failures} tries)") from None
             _pause(stop, patience.wait_s(failures, error.wait_s))
 
 
@@ -136,7 +142,7 @@ def fetch_text(url: str, *, patience: Patience, stop: threading.Event) -> str:
         except UnansweredError as error:
             failures += 1
             if failures >= patience.tries:
-                raise RefusedError(f"{error} ({failures} tries)") from None
+                raise GivenUpError(f"{error} ({failures} tries)") from None
             _pause(stop, patience.wait_s(failures, error.wait_s))
 
 

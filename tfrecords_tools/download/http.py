@@ -29,6 +29,10 @@ class RefusedError(OSError):
     """There is no use in asking again."""
 
 
+class GivenUpError(RefusedError):
+    """Asking again might have helped, and did not for as often as it was tried."""
+
+
 class UnansweredError(OSError):
     """Asking again may help.
 

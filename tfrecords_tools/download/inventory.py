@@ -12,6 +12,7 @@ from tfrecords_tools.download.options import DownloadOptions
 from tfrecords_tools.download.partial import partial_path
 from tfrecords_tools.download.presence import images_on_disk, missing_images
 from tfrecords_tools.download.published import (
+    ABOUT_BYTES,
     PublishedTable,
     PublishedTar,
     published_tables,
@@ -72,6 +73,8 @@ def describe(inventory: Inventory, options: DownloadOptions, folder: DownloadFol
         line = f"{split}: {len(left)} of {len(asked)} tars to fetch"
         if left:
             line += f" ({_numbers(left)}), {_total([tar.name for tar in left], inventory.sizes)}"
+            if not any(tar.name in inventory.sizes for tar in left):
+                line += f", about {in_words(len(left) * ABOUT_BYTES[split])} are published"
         begun = sum(1 for tar in left if bytes_there(folder, tar))
         if begun:
             there = in_words(sum(bytes_there(folder, tar) for tar in left))

@@ -53,6 +53,8 @@ class PartialFile:
 
     def __exit__(self, *error: object) -> None:
         self._stream.close()
+        if not self.size:  # nothing has come, and no empty files are left for people to wonder at
+            drop_partial(self.target)
 
     @property
     def md5(self) -> str:

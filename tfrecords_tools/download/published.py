@@ -10,6 +10,7 @@ import re
 
 BASE_URL = "https://s3.amazonaws.com/google-landmark"
 TARS = {"train": 500, "index": 100, "test": 20}
+ABOUT_BYTES = {"train": 10**9, "index": 850 * 10**6, "test": 500 * 10**6}  # of a tar
 IMAGES = {"train": 4_132_914, "index": 761_757, "test": 117_577}
 
 _HIERARCHY = (

@@ -14,15 +14,15 @@ from tqdm import tqdm
 from tfrecords_tools.download.disk import in_words
 from tfrecords_tools.download.extract import ArchiveError
 from tfrecords_tools.download.fetch import StoppedError
-from tfrecords_tools.download.http import RefusedError
+from tfrecords_tools.download.http import GivenUpError, RefusedError
 from tfrecords_tools.download.inventory import Inventory, describe, take_inventory
 from tfrecords_tools.download.options import DownloadOptions
-from tfrecords_tools.download.published import IMAGES, TARS, PublishedTar
+from tfrecords_tools.download.published import ABOUT_BYTES, IMAGES, TARS, PublishedTar
 from tfrecords_tools.download.state import DownloadFolder
 from tfrecords_tools.download.steps import Steps
 from tfrecords_tools.download.tables import TableError
 
-_IN_A_ROW = 8  # files that fail, with none that succeeds between, before the run ends
+_IN_A_ROW = 8  # files given up with no other answer between, before the run ends
 _GRACE_S = 5.0
 
 
@@ -88,10 +88,10 @@ def dry_run(out: Path, options: DownloadOptions, *, say: Callable[[str], None] =
     for line in describe(inventory, options, folder):
         say(line)
     there = next(path for path in (folder.root, *folder.root.absolute().parents) if path.is_dir())
-    tars = sum(inventory.sizes.get(tar.name, 0) for tar in inventory.tars_left)
+    need = sum(inventory.sizes.get(tar.name, ABOUT_BYTES[tar.split]) for tar in inventory.tars_left)
     say(
-        f"disk: {in_words(shutil.disk_usage(there).free)} free in {there}; extracted, the tars "
-        f"take about as much as they do now, {in_words(tars)}"
+        f"disk: {in_words(shutil.disk_usage(there).free)} free in {there}; the images of these "
+        f"tars take about {in_words(need)}"
     )
 
 
@@ -174,16 +174,19 @@ class _Download:
     def _note_failure(self, name: str, error: Exception) -> None:
         with self._lock:
             self._failed[name] = str(error)
-            self._in_a_row += 1
+            # A server that says no is there: a mirror without CSVs may still have the tars.
+            self._in_a_row = self._in_a_row + 1 if isinstance(error, GivenUpError) else 0
             if self._in_a_row >= _IN_A_ROW:
                 self._stop.set()
 
     def _raise_what_failed(self) -> None:
         done = self._report
-        kept = (
-            f"{done.tars} tar(s) and {done.tables} CSV(s) were fetched and are kept: "
-            "the same command continues"
-        )
+        kept = "nothing new was fetched: the same command tries again"
+        if done.tars or done.tables:
+            kept = (
+                f"{done.tars} tar(s) and {done.tables} CSV(s) were fetched and are kept: "
+                "the same command continues"
+            )
         if isinstance(self._fatal, OSError):
             words = self._fatal.strerror or str(self._fatal)
             place = f"{self._fatal.filename}: " if self._fatal.filename else ""
@@ -191,15 +194,12 @@ class _Download:
         if self._fatal is not None:
             raise self._fatal
         if self._failed:
-            some = [f"  {name}: {reason}" for name, reason in sorted(self._failed.items())[:10]]
-            more = len(self._failed) - len(some)
-            lines = [f"{len(self._failed)} file(s) could not be fetched:", *some]
-            if more:
-                lines.append(f"  and {more} more")
+            lines = [f"{len(self._failed)} file(s) could not be fetched:"]
+            lines += [f"  {name}: {reason}" for name, reason in sorted(self._failed.items())[:10]]
+            if len(self._failed) > 10:
+                lines.append(f"  and {len(self._failed) - 10} more")
             if self._stop.is_set():
-                lines.append(
-                    f"{_IN_A_ROW} files failed one after the other: the rest was not tried"
-                )
+                lines.append(f"{_IN_A_ROW} files failed one after the other: no more were tried")
             raise DownloadError("\n".join([*lines, kept]))
 
     def _tick(self, count: int) -> None:
