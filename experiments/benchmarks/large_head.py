@@ -12,6 +12,8 @@ measured in a process for each. `--out FOLDER` gets large_head.md and large_head
      "title", "seconds": {"wall": [...], "processor": [...]},
      "ratio": {"wall", "processor"}, "memory": {"counted", "mib", "beyond_in_logits"}}]}
 
+and on TensorFlow "process_mib", what the process held for it, with the gaps of its pool.
+
 Exit codes: 0 done, 1 a measurement failed, 2 usage, 130 interrupted.
 """
 
@@ -25,6 +27,8 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+from experiments.benchmarks.allocations import LOGGED, most_bytes_alive
 
 NAMES = ("products", "textbook", "apart", "fused", "streamed", "sampled")
 
@@ -105,11 +109,11 @@ def _dispatch(options: argparse.Namespace, classes: list[int]) -> int:
     for count in classes:
         size = setting | {"num_classes": count}
         print(f"{count:,} classes: time", file=sys.stderr, flush=True)
-        timed = _child(measure="time", names=names, repeats=options.repeats, **size)
+        timed, _ = _child(measure="time", names=names, repeats=options.repeats, **size)
         report["environment"] = timed["environment"]
         for name in names:
             print(f"{count:,} classes: memory of {name}", file=sys.stderr, flush=True)
-            memory = _child(measure="memory", name=name, **size)
+            memory = _memory(name=name, **size)
             report["heads"].append(entry(name, count, timed["seconds"], memory, setting))
     text = markdown(report)
     if options.out is not None:
@@ -119,10 +123,24 @@ def _dispatch(options: argparse.Namespace, classes: list[int]) -> int:
     return 0
 
 
-def _child(**arguments) -> dict:
+def _memory(**arguments) -> dict:
+    """On JAX what XLA planned; else what TensorFlow's allocator was asked for, and beside it what
+    the process held."""
+    if os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":
+        return _child(measure="memory", **arguments)[0]
+    found, log = _child(LOGGED, measure="memory", **arguments)
+    try:
+        asked = most_bytes_alive(log.splitlines())
+    except ValueError as error:
+        raise MeasurementError(str(error)) from error
+    return {"counted": "asked", "mib": asked / 2**20, "process_mib": found["mib"]}
+
+
+def _child(environment: dict | None = None, **arguments) -> tuple[dict, str]:
+    """What the worker answers, and its standard error."""
     done = subprocess.run(
         [sys.executable, "-m", "experiments.benchmarks.large_head_worker", json.dumps(arguments)],
-        env={"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ},
+        env={"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ, **(environment or {})},
         capture_output=True,
         text=True,
         check=False,
@@ -130,7 +148,7 @@ def _child(**arguments) -> dict:
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["it was killed, most likely for memory"]
         raise MeasurementError(f"a measurement failed ({arguments}): {lines[-1]}")
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    return json.loads(done.stdout.strip().splitlines()[-1]), done.stderr
 
 
 def entry(name: str, classes: int, seconds: dict, memory: dict, setting: dict) -> dict:
@@ -170,15 +188,16 @@ def markdown(report: dict) -> str:
         f"{setting['dim']}, medians of {setting['repeats']} rounds",
         "",
         "| classes | head | ms a step | times the products | the same in processor time | "
-        "memory, MiB | beyond centres and gradient, logits tensors |",
-        "|---:|---|---:|---:|---:|---:|---:|",
+        "memory, MiB | beyond centres and gradient, logits tensors | process, MiB |",
+        "|---:|---|---:|---:|---:|---:|---:|---:|",
     ]
     for one in report["heads"]:
         wall = 1000 * statistics.median(one["seconds"]["wall"])
+        held = one["memory"].get("process_mib")
         lines.append(
             f"| {one['classes']:,} | {one['title']} | {wall:,.0f} | {one['ratio']['wall']:.2f} | "
             f"{one['ratio']['processor']:.2f} | {one['memory']['mib']:,.0f} | "
-            f"{one['memory']['beyond_in_logits']:.1f} |"
+            f"{one['memory']['beyond_in_logits']:.1f} | {'' if held is None else f'{held:,.0f}'} |"
         )
     return "\n".join(lines)
 

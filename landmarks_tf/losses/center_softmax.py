@@ -21,6 +21,8 @@ from landmarks_tf.losses.class_chunks import over_chunks, rows_by_chunks
 _SMALLEST_NORM = 1e-12
 # Below every score; no infinity, whose difference from itself is NaN.
 _NOTHING = -1e30
+# Where an exponential underflows, its product with its logarithm is 0 as well.
+_SMALLEST_SLOPE = 1e-37
 _RUN = 4096
 
 
@@ -80,9 +82,8 @@ def center_cross_entropy(
             factor = keras.tree.flatten(upstream)[0]
             by_own = label_smoothing * (1 - 1 / num_classes) - ops.sigmoid(others - own)
             norm = ops.logaddexp(others, own)
-            return softmax.gradients(
-                rows, centers, inverse, factor, by_own * slopes, norm, found.kept
-            )
+            pulls = _Pulls(factor, by_own * slopes, scale * own_cosines, norm)
+            return softmax.gradients(rows, centers, inverse, pulls, found.kept)
 
         return (losses, found.top), gradient
 
@@ -99,6 +100,17 @@ class _Summed:
     total: object
     scores: object
     kept: object
+
+
+@dataclass(frozen=True)
+class _Pulls:
+    """Of each row, (B,): the derivative by its loss; that of the loss by the own class' scaled
+    cosine; this scaled cosine; the logarithm of the softmax' denominator."""
+
+    factor: object
+    by_own: object
+    own: object
+    norm: object
 
 
 @dataclass(frozen=True)
@@ -133,31 +145,31 @@ class _Softmax:
         top, total, sums = over_chunks(self.num_classes, self.size, add, carry)
         return _Summed(top, total, sums, kept[0] if self.size == self.num_classes else None)
 
-    def gradients(self, rows, centers, inverse, factor, by_own, norm, kept) -> tuple:
-        """By rows and by centres, of sum_b factor_b * loss_b.
-
-        Args:
-            by_own: (B,) derivative of each loss by the scaled cosine of the own class.
-            norm: (B,) logarithm of the softmax' denominator.
-            kept: the scores, or None to compute them again.
-        """
-        weighted = (self.scale * factor)[:, None] * rows
+    def gradients(self, rows, centers, inverse, pulls: _Pulls, kept) -> tuple:
+        """By rows and by centres, of sum_b factor_b * loss_b; `kept` are the scores, or None to
+        compute them again."""
+        weighted = (self.scale * pulls.factor)[:, None] * rows
 
         def make(first, count, by_rows):
-            scores = kept
-            if scores is None:
+            chunk, over_length = (self._chunk(x, first, count) for x in (centers, inverse))
+            if kept is None:
                 # TensorFlow would score all chunks before it went on with the first.
                 scores = self._scores(rows + _zeros(by_rows), centers, inverse, first, count)
-            nearest = self._nearest(scores)
-            slopes = ops.exp(nearest - norm)
-            if self.smoothing:
-                slopes = slopes - self.smoothing / self.num_classes
-            slopes = self._with_own(slopes, first, count, by_own)
-            slopes = self._of_subcenters(slopes, nearest, scores)
-            chunk, over_length = (self._chunk(x, first, count) for x in (centers, inverse))
-            slopes = slopes * over_length
+                slopes, stretch = self._slopes(scores, first, count, pulls)
+            elif self.subcenters > 1:
+                slopes, stretch = self._slopes(kept, first, count, pulls)
+            else:
+                slopes, stretch = self._slopes_in_place(kept, pulls)
+                if self.smoothing:
+                    # The part of every score's derivative that is no exponential.
+                    level = self.smoothing / self.num_classes
+                    slopes = slopes - level
+                    total = ops.sum(weighted, axis=0)[:, None]
+                    stretch = stretch - level * ops.matmul(chunk, total) * over_length
+            # What the stretch was summed from has gone before the product needs room.
+            slopes = slopes * (over_length + _zeros(stretch))
             # What only stretches a centre changes no cosine.
-            stretch = ops.matmul(slopes * scores, factor[:, None]) * over_length
+            stretch = stretch * ops.square(over_length)
             by_rows = by_rows + ops.matmul(ops.transpose(slopes), chunk)
             # TensorFlow's CPU adds a matrix to a product in place, and so without a second one of
             # the centres' size, if a bias is added as well.
@@ -167,7 +179,33 @@ class _Softmax:
         by_centers, by_rows = rows_by_chunks(
             self.num_classes, self.size, make, ops.zeros_like(rows)
         )
-        return (self.scale * factor)[:, None] * by_rows, by_centers
+        return (self.scale * pulls.factor)[:, None] * by_rows, by_centers
+
+    def _slopes(self, scores, first, count: int, pulls: _Pulls) -> tuple:
+        """Derivatives by the scores, and their product with scores and factors, over the batch."""
+        nearest = self._nearest(scores)
+        slopes = ops.exp(nearest - pulls.norm)
+        if self.smoothing:
+            slopes = slopes - self.smoothing / self.num_classes
+        slopes = self._with_own(slopes, first, count, pulls.by_own)
+        slopes = self._of_subcenters(slopes, nearest, scores)
+        return slopes, ops.matmul(slopes * scores, pulls.factor[:, None])
+
+    def _slopes_in_place(self, scores, pulls: _Pulls) -> tuple:
+        """The same of all classes, less what smoothing takes off all derivatives alike.
+
+        Nothing reads the scores but the exponential, which therefore takes their room; where they
+        are needed once more they are its logarithm.
+        """
+        at_own = pulls.by_own + self.smoothing / self.num_classes
+        slopes = ops.exp(scores - pulls.norm)
+        slopes = self._with_own(slopes, 0, self.num_classes, at_own)
+        # No product of matrices, for which XLA would write out what it multiplies.
+        terms = slopes * _logarithm(slopes, pulls.norm) * pulls.factor
+        # The own class' derivative is no exponential: its logarithm stood for its score.
+        mend = pulls.factor * at_own * (pulls.own - _logarithm(at_own, pulls.norm))
+        mend = ops.segment_sum(mend, self.ids, self.num_classes)
+        return slopes, (ops.sum(terms, axis=1) + mend)[:, None]
 
     def _chunk(self, matrix, first, count: int):
         if count == self.num_classes:
@@ -211,6 +249,11 @@ class _Softmax:
         flat = local * ops.shape(scores)[1] + columns
         values = ops.where(inside, values, ops.take(ops.reshape(scores, (-1,)), flat))
         return ops.scatter_update(scores, ops.stack([local, columns], axis=1), values)
+
+
+def _logarithm(slopes, norm):
+    """Scores of what are exponentials; finite for any slopes."""
+    return ops.log(ops.maximum(slopes, _SMALLEST_SLOPE)) + norm
 
 
 def _zeros(x):
