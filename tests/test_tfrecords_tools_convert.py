@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import argparse
 import hashlib
 import os
 import signal
@@ -14,10 +15,11 @@ import tensorflow as tf
 
 from landmarks_tf.records import Manifest, RecordIndex, RecordsError, parse_example
 from tests.reference import gldv2, tfrecord
-from tfrecords_tools.convert import convert
-from tfrecords_tools.options import ConvertOptions
+from tfrecords_tools.convert import add_arguments, convert, run
+from tfrecords_tools.options import ConvertOptions, UsageError
 from tfrecords_tools.resume import PlanMismatchError, state_folder
 from tfrecords_tools.verify import verify
+from tfrecords_tools.workers import write_shards
 
 ROOT = Path(__file__).resolve().parent.parent
 # The command's own choice, which the setting of the test session would override.
@@ -223,6 +225,95 @@ def test_reencoding(raw, tmp_path):
     assert Manifest.load(tmp_path / "small", "index").plan["jpeg_quality"] == 80
 
 
+# Published splits, subsets, records of others
+
+
+def _run(*arguments, capsys):
+    """(exit code, lines) of the command, in this process."""
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    code = run(parser.parse_args([str(argument) for argument in arguments]))
+    return code, capsys.readouterr().out.splitlines()
+
+
+def test_a_dry_run_tells_and_writes_nothing(raw, tmp_path, capsys):
+    out = tmp_path / "out"
+    common = ("--raw", raw, "--out", out, "--split", "train", "--published-split", "hav4ik")
+    code, lines = _run(*common, "--dry-run", capsys=capsys)
+    assert code == 0
+    assert lines[0] == (
+        "hav4ik was published with train 1,508,148, validation 72,322, classes 81,313; "
+        "here: train 24, validation 3, classes 4 (other images than the source's)"
+    )
+    assert not out.exists()
+    _run(*common, capsys=capsys)
+    for line in lines[1:]:
+        split = line.split(":")[0]
+        ids = sorted(name for name, _, _ in _records(out, split))
+        digest = hashlib.sha256("".join(f"{name}\n" for name in ids).encode()).hexdigest()
+        assert line == (
+            f"{split}: {len(ids)} images of 4 classes in 1 shard(s), ids' SHA-256 {digest}"
+        )
+        assert Manifest.load(out, split).plan["sha256_of_ids"] == digest
+
+
+def test_one_of_each_class_with_four_validates(raw, tmp_path):
+    """27 clean images of landmarks with 10, 6, 2 and 9: the one with two stays whole."""
+    manifests, _ = _convert(raw, tmp_path / "out", validation_split="one-per-class")
+    old = {0: 7, 1: 31, 2: 55, 3: 900}
+    held_out = _records(tmp_path / "out", "validation")
+    assert sorted(old[label] for _, label, _ in held_out) == [7, 31, 900]
+    assert manifests["train"].num_records == 24
+
+
+def test_all_images_of_the_clean_classes(raw, tmp_path):
+    """Of landmark 7 there are three more that are not clean; landmark 8 has no clean one."""
+    manifests, _ = _convert(raw, tmp_path / "out", subset="c2x", validation_split="one-per-class")
+    assert (manifests["train"].num_classes, manifests["train"].num_records) == (4, 30 - 3)
+    clean = (raw / "train_clean.csv").read_text()
+    assert all(name in clean for name, _, _ in _records(tmp_path / "out", "validation"))
+    assert manifests["train"].plan["subset"] == "c2x"
+
+
+def test_records_of_ours_come_back_the_same(raw, tmp_path, capsys):
+    """Converted a second time, from records in place of files: the same bytes but for the label
+    map, which now counts from labels."""
+    _convert(raw, tmp_path / "first", validation_split="one-per-class", shards=2)
+    code, lines = _run(
+        *("--records", *sorted((tmp_path / "first").glob("train-*"))),
+        *("--validation-records", *sorted((tmp_path / "first").glob("validation-*"))),
+        *("--split", "train", "--shards", "2", "--out", tmp_path / "second"),
+        capsys=capsys,
+    )
+    assert (code, lines[-1]) == (
+        0,
+        "train: 24 records of 4 classes in 2 shard(s), no image left out",
+    )
+    for split in ("train", "validation"):
+        assert sorted(_records(tmp_path / "second", split)) == sorted(
+            _records(tmp_path / "first", split)
+        )
+    assert (tmp_path / "second" / "relabeling.csv").read_bytes() == (
+        tmp_path / "first" / "relabeling.csv"
+    ).read_bytes()
+    assert not list((tmp_path / "second").glob(".*"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--raw", "r", "--dialect", "tff"], "--dialect go with --records"),
+        (
+            ["--records", "r", "--validation-records", "v", "--validation-fraction", "0.1"],
+            "leave the other options of validation out",
+        ),
+    ],
+)
+def test_options_of_records(arguments, message, capsys):
+    with pytest.raises(UsageError, match=message):
+        _run(*arguments, "--split", "train", "--out", "o", capsys=capsys)
+
+
 # Run again
 
 
@@ -307,12 +398,12 @@ def test_not_one_good_image(raw, tmp_path):
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory):
-    """160 images that take long enough to be interrupted among them, in 8 shards; and the result
+    """96 images that take long enough to be interrupted among them, in 8 shards; and the result
     of a conversion that nobody disturbed."""
     folder = tmp_path_factory.mktemp("large")
     gldv2.write_folder(folder / "raw", {})
     data = gldv2.picture("large", size=(900, 700))
-    names = [gldv2.image_id(f"index {i}") for i in range(160)]
+    names = [gldv2.image_id(f"index {i}") for i in range(96)]
     for name in names:
         gldv2.put(folder / "raw", "index", name, data)
     (folder / "raw" / "index.csv").write_text("id\n" + "".join(f"{name}\n" for name in names))
@@ -355,6 +446,75 @@ def test_a_conversion_that_is_stopped_continues_to_the_same_bytes(large, tmp_pat
     _, lines = _convert(large / "raw", out, "index", shards=8)
     assert lines[0] == f"continuing: {finished} of 8 shards are there already"
     assert _bytes(out) == _bytes(large / "undisturbed")
+
+
+@pytest.mark.parametrize(
+    "reached",
+    [
+        lambda out: (state_folder(out, "index") / "plan.json").exists(),
+        lambda out: list(out.glob(".index-*.tmp-*")),
+        lambda out: len(list(state_folder(out, "index").glob("index-*.json"))) >= 6,
+        lambda out: (out / "index.skipped.csv").exists(),
+        lambda out: (out / "index.index.npy").exists(),
+    ],
+    ids=["planned", "writing", "most shards", "finishing", "side-car"],
+)
+def test_killed_at_any_point_it_ends_with_the_same_bytes(large, tmp_path, reached):
+    out = tmp_path / "out"
+    process = subprocess.Popen(_command(large / "raw", out), cwd=ROOT, env=QUIET)
+    while process.poll() is None and not reached(out):
+        time.sleep(0.0005)
+    process.kill()
+    process.wait()
+    _convert(large / "raw", out, "index", shards=8)
+    assert _bytes(out) == _bytes(large / "undisturbed")
+
+
+def test_an_image_deleted_between_plan_and_write(raw, tmp_path, monkeypatch):
+    path = gldv2.image_path(raw, "index", gldv2.image_id("index 3"))
+
+    def delete_first(*arguments, **options):
+        path.unlink()
+        return write_shards(*arguments, **options)
+
+    monkeypatch.setattr("tfrecords_tools.convert.write_shards", delete_first)
+    manifests, _ = _convert(raw, tmp_path / "out", "index")
+    assert manifests["index"].skipped_reasons == {"missing": 1}
+    assert (tmp_path / "out" / "index.skipped.csv").read_text() == (
+        f"id,path,reason\n{path.stem},{path.relative_to(raw)},missing\n"
+    )
+    assert verify(tmp_path / "out", progress=False)[0].problems == ()
+
+
+def test_a_folder_that_cannot_be_read_is_named(raw, tmp_path):
+    """What lies in it would be missing in silence. Tests may run as root, who may read all: a link
+    that leads to itself cannot be read by anyone."""
+    loop = raw / "index" / "f"
+    if loop.exists():
+        loop.rename(raw / "aside")
+    loop.symlink_to(loop)
+    with pytest.raises(OSError, match=r"Too many levels of symbolic links") as caught:
+        _convert(raw, tmp_path / "out", "index")
+    assert os.fsdecode(caught.value.filename) == str(loop)
+    assert not (tmp_path / "out").exists()
+
+
+def test_odd_names_and_a_csv_with_commas_and_quotes(tmp_path):
+    folder = tmp_path / 'räw, "data"\n1'
+    gldv2.write_folder(folder, {7: 4, 31: 3})
+    rows = (folder / "train.csv").read_text().splitlines()
+    quoted = [
+        f'{name},"http://a.example/""x"",{name}\nsecond line",{landmark}'
+        for name, _, landmark in (row.split(",") for row in rows[1:])
+    ]
+    (folder / "train.csv").write_text("\n".join([rows[0], *quoted]) + "\n")
+    leaf = next(path.parent for path in (folder / "train").rglob("*.jpg"))
+    for odd in ("é.jpg", " .jpg", "a\nb.jpg", "-.jpg"):
+        (leaf / odd).write_bytes(gldv2.picture("x"))
+    manifests, lines = _convert(folder, tmp_path / "öut\n,", shards=2)
+    assert manifests["train"].num_records == 7
+    assert lines == ["train: 7 records of 2 classes in 2 shard(s), no image left out"]
+    assert verify(tmp_path / "öut\n,", progress=False)[0].problems == ()
 
 
 FULL_DISK = """
