@@ -21,7 +21,13 @@ class Data:
             it, and a full-size run that finds another number says so. None where none is stated.
         image_size: side of the square input in pixels.
         resize: "letterbox", "squash" or "center_crop" (short side to `image_size`, then crop).
-        augment: a policy of landmarks_tf.data.augment.
+        augment: a policy of landmarks_tf.data.augment, or several joined by "+".
+        decoding: how much of a training picture is decoded (landmarks_tf.data.jpeg): "whole",
+            "crop" (the same pictures from less work, where `augment` crops) or "scaled" (others).
+        mixup: a of Beta(a, a): pictures of a batch are blended two by two, with their labels (0.1
+            to 0.4 is usual); 0 for none. For "cross_entropy" and "norm_softmax".
+        cutmix: the same for boxes of one picture pasted into another (1 is usual). With both, each
+            batch has either.
         sampling: "shuffled", "class_balanced" (P classes x K pictures), or "weighted" (each picture
             by its class' size).
         class_power: a: of "weighted", where a picture of a class of n weighs n ** -a (0.5: Kaggle
@@ -42,6 +48,9 @@ class Data:
     image_size: int = 224
     resize: str = "letterbox"
     augment: str = "none"
+    decoding: str = "whole"
+    mixup: float = 0.0
+    cutmix: float = 0.0
     sampling: str = "shuffled"
     class_power: float | None = None
     batch_size: int = 64

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from landmarks_tf.data import image_ops
+from tests.conftest import ROOT
 from tests.reference import image_ops as reference
 
 
@@ -180,3 +182,49 @@ def test_mistakes_are_named():
     for shape in ((4, 4), (4, 4, 1), (2, 4, 4, 3)):
         with pytest.raises(ValueError, match=r"one RGB image of shape \(H, W, 3\)"):
             image_ops.prepare(tf.zeros(shape), mode="squash", image_size=8)
+
+
+def test_training_evaluation_export_and_serving_see_one_picture(tmp_path):
+    """A file through each door; the exported model's descriptor is its picture, of length 1."""
+    import keras
+
+    from landmarks_tf.data import augment
+    from landmarks_tf.export.saved_model import OUTPUT_NAME, SIGNATURE, export_embedder
+    from landmarks_tf.export.scoring import _read_image
+    from landmarks_tf.serving.pictures import decode_upload
+
+    size, options = 12, {"mode": "letterbox", "image_size": 12}
+    pixels = keras.Input((size, size, 3))
+    export_embedder(
+        keras.Model(pixels, keras.layers.Flatten()(pixels)), tmp_path / "model", **options
+    )
+    exported = tf.saved_model.load(str(tmp_path / "model")).signatures[SIGNATURE]
+    for kind in ("jpeg", "progressive", "grey", "png"):
+        (tmp_path / "picture.jpg").write_bytes(FILES[kind])
+        file, seed = tf.constant(FILES[kind]), tf.constant([0, 0], tf.int64)
+        evaluated = image_ops.prepare(image_ops.decode(file), **options).numpy()
+        part = augment.decode(file, seed, policy="none", **options)
+        trained = augment.finish(part, seed, policy="none", **options)
+        np.testing.assert_array_equal(trained, evaluated)
+        for read in (_read_image(tmp_path / "picture.jpg"), decode_upload(FILES[kind])):
+            described = exported(tf.constant(read))[OUTPUT_NAME].numpy()
+            length = np.linalg.norm(evaluated.astype(float))
+            np.testing.assert_allclose(
+                described * length, evaluated.ravel(), atol=1e-3, err_msg=kind
+            )
+
+
+def test_nobody_else_decodes_or_resizes_what_a_network_sees():
+    """Pillow reads for the competition and for uploads (compared above) and draws galleries."""
+    there = r"image\.resize|ScaleAndTranslate|Resizing\(|smart_resize|decode_(jpeg|image|png)\("
+    rooms = [ROOT / "landmarks_tf", ROOT / "experiments" / "stages"]
+    found = {
+        str(path.relative_to(ROOT))
+        for room in rooms
+        for path in room.rglob("*.py")
+        if re.search(there, path.read_text(encoding="utf-8"))
+    }
+    assert found - {"landmarks_tf/records/example.py"} == {  # there in a docstring's example
+        "landmarks_tf/data/image_ops.py",
+        "landmarks_tf/data/jpeg.py",
+    }

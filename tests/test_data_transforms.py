@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
 
-from landmarks_tf.data import transforms
+from landmarks_tf.data import image_ops, transforms
+from tests.torch_pictures import GIVEN, peer_pictures
 
 
 def picture(height: int = 40, width: int = 56, seed: int = 0) -> np.ndarray:
@@ -126,3 +127,68 @@ def test_crop_by_hand():
     image = tf.reshape(tf.range(4 * 5 * 3), (4, 5, 3))
     part = transforms.crop(image, (1, 2, 3, 2)).numpy()
     np.testing.assert_array_equal(part, image.numpy()[1:4, 2:4])
+
+
+@pytest.mark.parametrize(
+    ("angle", "shift", "shear", "zoom"),
+    [
+        (15.0, (0.0, 0.0), 0.0, (1.0, 1.0)),
+        (0.0, (3.5, -6.0), 0.0, (1.0, 1.0)),
+        (0.0, (0.0, 0.0), -12.0, (1.0, 1.0)),
+        (0.0, (0.0, 0.0), 0.0, (0.8, 1.2)),
+        (-9.0, (5.2, 7.0), 14.0, (1.15, 0.83)),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Keras' own call of SciPy
+def test_keras_affine_is_keras_own(angle, shift, shear, zoom):
+    from keras.src.legacy.preprocessing.image import apply_affine_transform
+
+    image = picture(40, 40)
+    theirs = apply_affine_transform(
+        image.astype(np.float32),
+        theta=angle, tx=shift[0], ty=shift[1], shear=shear, zx=zoom[0], zy=zoom[1],
+        row_axis=0, col_axis=1, channel_axis=2,
+    )  # fmt: skip
+    ours = transforms.keras_affine(
+        as_float(image), angle_degrees=angle, shift_px=shift, shear_degrees=shear, zoom=zoom
+    )
+    np.testing.assert_allclose(ours, theirs, atol=0.1)
+
+
+def test_from_where_is_pillows_affine():
+    image = picture(40, 56)
+    rows = ((0.9, 0.2, -3.0), (-0.1, 1.1, 4.0))
+    theirs = np.asarray(
+        Image.fromarray(image).transform(
+            (56, 40), Image.Transform.AFFINE, (*rows[0], *rows[1]), Image.Resampling.BILINEAR
+        )
+    ).astype(float)
+    ours = transforms.from_where(as_float(image), rows).numpy()
+    x, y = np.meshgrid(np.arange(56) + 0.5, np.arange(40) + 0.5)
+    source = [a * x + b * y + c for a, b, c in rows]
+    inside = (source[0] > 1) & (source[0] < 55) & (source[1] > 1) & (source[1] < 39)
+    assert inside.mean() > 0.5
+    assert np.abs(ours - theirs)[inside].max() <= 1.5
+
+
+def test_they_are_torchvisions_on_a_picture():
+    """To a level or two: torchvision on Pillow's pictures rounds to bytes."""
+    theirs, image = peer_pictures(), as_float(GIVEN["picture"])
+    for row, expected in zip(GIVEN["affines"], theirs["affine"], strict=True):
+        angle, right, down, scale, shear = map(float, row)
+        ours = transforms.affine(
+            image,
+            angle_degrees=angle,
+            translation_px=(right, down),
+            scale=scale,
+            shear_degrees=shear,
+        ).numpy()
+        off = np.abs(ours - expected).max(-1) > 2
+        assert off.mean() < 0.04  # Pillow leaves out what is half outside
+    for turn, expected in zip(GIVEN["turns"], theirs["hue"], strict=True):
+        difference = np.abs(transforms.hue(image, float(turn)).numpy() - expected)
+        assert difference.mean() < 3  # Pillow's hue is a byte
+    for box, expected in zip(GIVEN["boxes"].tolist(), theirs["resized_crop"], strict=True):
+        part = transforms.crop(GIVEN["picture"], box)
+        ours = image_ops.resample(part, (61, 96), (61, 96), antialias=True).numpy()
+        assert np.abs(ours - expected).max() <= 1

@@ -10,6 +10,7 @@ import numpy as np
 from experiments.config import Experiment, Loss
 from experiments.stages import large_heads, margin_schedules
 from experiments.stages.devices import gathered, head_options
+from experiments.stages.mixed_batches import accuracy_of, mixed_loss
 from landmarks_tf import losses
 from landmarks_tf.models import (
     CLASSLESS_HEADS,
@@ -154,17 +155,18 @@ def losses_of(
             f"model.head={fits}."
         )
     loss = large_heads.center_loss(experiment.loss, _loss(experiment.loss, class_sizes))
+    loss = mixed_loss(experiment, loss)
     if head in CLASSLESS_HEADS:
         _check_without_classes(experiment)
         return gathered(experiment, loss), [], None
-    accuracy = [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+    accuracy = [accuracy_of(experiment.data)]
     if isinstance(loss, losses.CenterLoss):
         accuracy = []  # there are no scores to count in: its head counts
     weight = experiment.model.auxiliary_weight
     if weight == 0:
         return loss, accuracy, None
     # The auxiliary classifier gives logits, whatever the main head gives.
-    auxiliary = loss if head == "softmax" else losses.CrossEntropyLoss()
+    auxiliary = loss if head == "softmax" else mixed_loss(experiment, losses.CrossEntropyLoss())
     return (
         {"main": loss, "auxiliary": auxiliary},
         {"main": accuracy},

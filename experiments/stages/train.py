@@ -13,6 +13,7 @@ import numpy as np
 from experiments.config import Experiment, recipe_dict
 from experiments.stages.class_set import ClassSet
 from experiments.stages.context import Context
+from experiments.stages.mixed_batches import mixed_batches
 from experiments.stages.optimization import optimizer_of
 from experiments.stages.planned import PlannedStage, check_networks, plan_stages
 from experiments.stages.succession import join_metrics, start_from
@@ -187,6 +188,7 @@ def _training_data(
         image_size=recipe.data.image_size,
         mode=recipe.data.resize,
         augment=recipe.data.augment,
+        decoding=recipe.data.decoding,
         seed=recipe.train.seed,
         start_step=step,
         num_steps=steps - step,
@@ -197,6 +199,7 @@ def _training_data(
 
         numbers = tf.constant(classes.number_of())
         dataset = dataset.map(lambda images, labels: (images, tf.gather(numbers, labels)))
+    dataset = mixed_batches(dataset, recipe, step)
     if recipe.model.auxiliary_weight == 0:
         return dataset
     return dataset.map(lambda images, labels: (images, {"main": labels, "auxiliary": labels}))

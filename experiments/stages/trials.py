@@ -122,7 +122,7 @@ def _without_hindrances(recipe: Experiment) -> Experiment:
     constant |= {"milestones": (), "factor": None, "power": None}
     return replace(
         recipe,
-        data=replace(recipe.data, augment="none"),
+        data=replace(recipe.data, augment="none", mixup=0.0, cutmix=0.0),
         model=replace(recipe.model, dropout=0.0),
         loss=replace(recipe.loss, label_smoothing=None),
         train=replace(recipe.train, **constant),

@@ -38,6 +38,7 @@ def make_dataset(
     num_steps: int | None = None,
     with_rows: bool = False,
     damaged: DamagedRecords | None = None,
+    decoding: str = "whole",
 ) -> tf.data.Dataset:
     """Batches of prepared pictures and labels, in the plan's order.
 
@@ -54,6 +55,8 @@ def make_dataset(
         with_rows: give the row numbers of `index` as well.
         damaged: None to stop at a record that cannot be read or decoded; else what replaces it by
             another of its class and counts it. Not for `evaluation_order`.
+        decoding: one of `jpeg.DECODES`: the whole picture, only what a crop keeps, or that as small
+            as will do.
 
     Returns:
         A dataset of (images (B, S, S, 3) uint8, labels (B,) int32), with `with_rows` also rows
@@ -68,7 +71,7 @@ def make_dataset(
             label is not the index'. Read it inside `clear_errors` for a readable message.
     """
     _check(index, plan, damaged)
-    preparation = Preparation(image_size, mode, augment, seed)
+    preparation = Preparation(image_size, mode, augment, seed, decoding)
     first, last = _range(plan, start_step, num_steps)
     shards = tf.constant(index.shards)
 

@@ -9,6 +9,7 @@ of Wang et al.; S2: the Inception recognition system of Samala and Jiang):
 =======================  ========================================================================
 letterbox                longer side to S, bilinear without antialiasing (as OpenCV does), sizes cut
                          to whole pixels, black bars, odd pixel right or below (S1)
+letterbox_opencv         the same in OpenCV's 8-bit arithmetic: S1's picture to the last bit
 letterbox_antialiased    the same geometry, antialiased: the better picture when shrinking a lot
 squash                   both sides to S, aspect ratio lost, antialiased as in Pillow (S2)
 center_crop              shorter side to S, antialiased, the middle S x S cut out (S2)
@@ -20,6 +21,8 @@ from __future__ import annotations
 import difflib
 
 import tensorflow as tf
+
+from landmarks_tf.data import opencv
 
 
 def decode(encoded: tf.Tensor) -> tf.Tensor:
@@ -177,10 +180,24 @@ def prepare(image: tf.Tensor, *, mode: str, image_size: int) -> tf.Tensor:
     return pad_to_square(to_uint8(resize(image, mode=mode, image_size=image_size)), image_size)
 
 
+def scaled_size(height_width: tf.Tensor, *, mode: str, image_size: int) -> tuple:
+    """(height, width) that the whole picture is scaled to before anything is cut off or added.
+
+    Args:
+        height_width: (2,) int32, the picture's own.
+        mode: one of `MODES`.
+        image_size: S, in pixels.
+    """
+    if mode == "squash":
+        return image_size, image_size
+    height, width = height_width[0], height_width[1]
+    whole = tf.minimum if mode == "center_crop" else tf.maximum
+    side = whole(height, width)
+    return _scaled_side(height, image_size, side), _scaled_side(width, image_size, side)
+
+
 def _fit_longer_side(image: tf.Tensor, image_size: int, *, antialias: bool) -> tf.Tensor:
-    height, width = _height_width(image)
-    longer = tf.maximum(height, width)
-    size = (_scaled_side(height, image_size, longer), _scaled_side(width, image_size, longer))
+    size = scaled_size(tf.shape(image)[:2], mode="letterbox", image_size=image_size)
     if antialias:
         return resample(image, size, size, antialias=True)
     return tf.ensure_shape(tf.image.resize(image, size), (None, None, 3))
@@ -211,12 +228,18 @@ def _letterbox_antialiased(image: tf.Tensor, image_size: int) -> tf.Tensor:
     return _fit_longer_side(image, image_size, antialias=True)
 
 
+def _letterbox_opencv(image: tf.Tensor, image_size: int) -> tf.Tensor:
+    size = scaled_size(tf.shape(image)[:2], mode="letterbox", image_size=image_size)
+    return opencv.resize(image, size)
+
+
 def _letterbox_plain(image: tf.Tensor, image_size: int) -> tf.Tensor:
     return _fit_longer_side(image, image_size, antialias=False)
 
 
 _RESIZERS = {
     "letterbox": _letterbox_plain,
+    "letterbox_opencv": _letterbox_opencv,
     "letterbox_antialiased": _letterbox_antialiased,
     "squash": squash,
     "center_crop": center_crop,

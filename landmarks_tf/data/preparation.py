@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from landmarks_tf.data import augment as augmentations
-from landmarks_tf.data import image_ops
+from landmarks_tf.data import image_ops, jpeg
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,20 +20,23 @@ class Preparation:
         mode: how a picture becomes a square, one of `image_ops.MODES`.
         augment: a policy of `landmarks_tf.data.augment`.
         seed: of the augmentation, any whole number.
+        decoding: how much of a file is decoded, one of `jpeg.DECODES`.
 
     Raises:
-        ValueError: an unknown mode or augmentation, an impossible image size, a seed that is no
-            whole number.
+        ValueError: an unknown mode, augmentation or way to decode, an impossible image size, a seed
+            that is no whole number.
     """
 
     image_size: int
     mode: str = "letterbox"
     augment: str = "none"
     seed: int = 0
+    decoding: str = "whole"
 
     def __post_init__(self):
         image_ops.check(self.mode, self.image_size)
         augmentations.stages(self.augment)
+        jpeg.check(self.decoding)
         if isinstance(self.seed, bool) or not isinstance(self.seed, int | np.integer):
             raise ValueError(f"seed must be a whole number, got {self.seed!r}")
 
@@ -43,7 +46,14 @@ class Preparation:
         Raises:
             tf.errors.InvalidArgumentError: the bytes are no picture, or are cut short.
         """
-        return image_ops.decode(encoded)
+        return augmentations.decode(
+            encoded,
+            self._seed_of(sample),
+            policy=self.augment,
+            mode=self.mode,
+            image_size=self.image_size,
+            how=self.decoding,
+        )
 
     def finish(self, picture: tf.Tensor, sample: tf.Tensor) -> tf.Tensor:
         """The network's picture of what `decode` gave: (S, S, 3) uint8.
@@ -52,7 +62,7 @@ class Preparation:
             picture: (h, w, 3) uint8.
             sample: () int64, the number of the sample in the run.
         """
-        return augmentations.prepare(
+        return augmentations.finish(
             picture,
             self._seed_of(sample),
             policy=self.augment,

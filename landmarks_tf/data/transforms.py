@@ -67,17 +67,77 @@ def affine(
     # Inverse of rotation x shear x scale: the op asks where an output pixel comes from.
     a, b = (cosine - sine * tangent) / scale, (sine + cosine * tangent) / scale
     c, d = -sine / scale, cosine / scale
-    height, width = tf.unstack(tf.cast(tf.shape(image)[:2], tf.float32))
-    centre_x, centre_y = (width - 1) / 2, (height - 1) / 2
+    centre_x, centre_y = _centre(image)
     to_x, to_y = centre_x + translation_px[0], centre_y + translation_px[1]
-    rows = [a, b, centre_x - a * to_x - b * to_y, c, d, centre_y - c * to_x - d * to_y, 0.0, 0.0]
+    rows = [a, b, centre_x - a * to_x - b * to_y, c, d, centre_y - c * to_x - d * to_y]
+    return _sample(image, rows, outside="CONSTANT")
+
+
+def keras_affine(
+    image: tf.Tensor,
+    *,
+    angle_degrees: tf.Tensor,
+    shift_px: tuple[tf.Tensor, tf.Tensor],
+    shear_degrees: tf.Tensor,
+    zoom: tuple[tf.Tensor, tf.Tensor],
+) -> tf.Tensor:
+    """Keras' `apply_affine_transform`: rotation x shift x shear x zoom, about the centre.
+
+    They say where a pixel of the new picture comes from, so a zoom above 1 shows more and the
+    picture smaller. Bilinear; what comes from outside is the nearest pixel of the border, which is
+    what ImageDataGenerator does unless told otherwise. On pictures that are not square Keras takes
+    the height for the width in finding the centre; here it is the centre.
+
+    Args:
+        image: (H, W, 3).
+        angle_degrees: of the rotation.
+        shift_px: (x, y) pixels.
+        shear_degrees: of the shear.
+        zoom: (x, y) factors above 0.
+    """
+    angle, shear = (
+        tf.convert_to_tensor(a) * (math.pi / 180) for a in (angle_degrees, shear_degrees)
+    )
+    cosine, sine = tf.cos(angle), tf.sin(angle)
+    a, c = cosine * zoom[0], sine * zoom[0]
+    b = (-cosine * tf.sin(shear) - sine * tf.cos(shear)) * zoom[1]
+    d = (-sine * tf.sin(shear) + cosine * tf.cos(shear)) * zoom[1]
+    x, y = _centre(image)
+    right = cosine * shift_px[0] - sine * shift_px[1]
+    down = sine * shift_px[0] + cosine * shift_px[1]
+    rows = [a, b, x + right - a * x - b * y, c, d, y + down - c * x - d * y]
+    return _sample(image, rows, outside="NEAREST")
+
+
+def from_where(image: tf.Tensor, rows: tuple) -> tf.Tensor:
+    """Pillow's `transform(size, AFFINE, rows, BILINEAR)`; what comes from outside is black.
+
+    Args:
+        image: (H, W, 3).
+        rows: ((a, b, c), (d, e, f)): the point (x, y) of the new picture is (a x + b y + c,
+            d x + e y + f) of the old one, corners of pixels being whole numbers.
+    """
+    moved = []
+    for of_x, of_y, offset in rows:
+        moved += [of_x, of_y, 0.5 * of_x + 0.5 * of_y + offset - 0.5]
+    return _sample(image, moved, outside="CONSTANT")
+
+
+def _centre(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """(x, y) of the middle, centres of pixels being whole numbers."""
+    height, width = tf.unstack(tf.cast(tf.shape(image)[:2], tf.float32))
+    return (width - 1) / 2, (height - 1) / 2
+
+
+def _sample(image: tf.Tensor, rows: list, *, outside: str) -> tf.Tensor:
+    """The picture with the value of (a x + b y + c, d x + e y + f) at each (x, y)."""
     moved = tf.raw_ops.ImageProjectiveTransformV3(
         images=image[tf.newaxis],
-        transforms=tf.stack([tf.cast(row, tf.float32) for row in rows])[tf.newaxis],
+        transforms=tf.stack([tf.cast(row, tf.float32) for row in (*rows, 0.0, 0.0)])[tf.newaxis],
         output_shape=tf.shape(image)[:2],
         fill_value=0.0,
         interpolation="BILINEAR",
-        fill_mode="CONSTANT",
+        fill_mode=outside,
     )[0]
     return tf.ensure_shape(moved, image.shape)
 

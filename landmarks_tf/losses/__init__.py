@@ -12,6 +12,7 @@ from landmarks_tf.losses.cosface import CosFaceLoss, cosface_logits
 from landmarks_tf.losses.cross_entropy import CrossEntropyLoss, cross_entropy_losses
 from landmarks_tf.losses.ge2e import GE2ELoss, ge2e_losses
 from landmarks_tf.losses.margin_schedule import MarginSchedule
+from landmarks_tf.losses.mixed import MixedAccuracy, MixedLoss, mix_losses
 from landmarks_tf.losses.multi_similarity import MultiSimilarityLoss, multi_similarity_losses
 from landmarks_tf.losses.norm_softmax import NormSoftmaxLoss, norm_softmax_logits
 from landmarks_tf.losses.proxy_anchor import ProxyAnchorLoss, proxy_anchor_losses
@@ -34,6 +35,8 @@ __all__ = [
     "CrossEntropyLoss",
     "GE2ELoss",
     "MarginSchedule",
+    "MixedAccuracy",
+    "MixedLoss",
     "MultiSimilarityLoss",
     "NormSoftmaxLoss",
     "ProxyAnchorLoss",
@@ -51,6 +54,7 @@ __all__ = [
     "dynamic_margins",
     "ge2e_losses",
     "mean_squared_difference",
+    "mix_losses",
     "multi_similarity_losses",
     "norm_softmax_logits",
     "proxy_anchor_losses",
