@@ -40,6 +40,7 @@ FAULTS = {
     "page": "200 and a page of HTML",
     "flipped": "the file with one bit wrong",
     "gzip": "says that it is compressed",
+    "moved": "302 to another path, where the file is",
 }
 
 
@@ -159,7 +160,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._counts = False
 
     def _serve(self, method: str, faults: dict[str, list[str]]):
-        state, path = self.state, self.path.lstrip("/")
+        state, path = self.state, self.path.lstrip("/").removeprefix("moved/")
         self.close_connection = True
         with state.lock:
             state.asked.append((method, path, self.headers.get("Range", "")))
@@ -169,6 +170,9 @@ class _Handler(BaseHTTPRequestHandler):
             state.ended.wait(30)
             return
         status = {"busy": 503, "error": 500, "forbidden": 403, "missing": 404}.get(fault)
+        if fault == "moved":
+            self._empty(302, [("Location", f"/moved/{path}")])
+            return
         if status is None and path not in state.files:
             status = 404
         if status is not None:

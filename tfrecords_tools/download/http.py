@@ -163,6 +163,8 @@ def _of_status(error: urllib.error.HTTPError, url: str) -> OSError:
         wait_s = _seconds(error.headers.get("Retry-After"))
         return UnansweredError(f"{url}: the server is busy ({error.code})", wait_s)
     meaning = _MEANING.get(error.code, error.reason or "not what was asked for")
+    if 300 <= error.code < 400:
+        meaning = "the server sends us elsewhere, and never to the file"
     return RefusedError(f"{url}: {meaning} ({error.code})")
 
 

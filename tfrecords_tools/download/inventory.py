@@ -21,6 +21,7 @@ from tfrecords_tools.download.published import (
 from tfrecords_tools.download.state import DownloadFolder
 from tfrecords_tools.download.tables import TableError, check_table
 
+_SILENCE_S = 10.0  # sizes are good to know, and not worth a long wait
 _SILENT_SERVERS = 4  # answers that fail to come before no more sizes are asked for
 
 
@@ -134,12 +135,13 @@ def _announced_sizes(urls: dict[str, str], options: DownloadOptions) -> dict[str
     """Bytes of each file, where the server says; it is asked in parallel, once for each."""
     sizes: dict[str, int] = {}
     silent: list[str] = []
+    silence_s = min(_SILENCE_S, options.patience.silence_s)
 
     def ask(name: str) -> None:
         if len(silent) >= _SILENT_SERVERS:
             return
         try:
-            size = announced_size(urls[name], silence_s=options.patience.silence_s)
+            size = announced_size(urls[name], silence_s=silence_s)
         except RefusedError:
             return  # some servers know no HEAD; what is wrong is told when the file is fetched
         except UnansweredError:
@@ -148,8 +150,11 @@ def _announced_sizes(urls: dict[str, str], options: DownloadOptions) -> dict[str
         if size is not None:
             sizes[name] = size
 
-    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+    pool = concurrent.futures.ThreadPoolExecutor(options.jobs)
+    try:
         list(pool.map(ask, urls))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # Ctrl-C waits for no silent server
     return sizes
 
 
