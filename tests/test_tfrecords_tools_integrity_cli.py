@@ -13,6 +13,7 @@ import pytest
 
 from tests.reference import gldv2, gldv2_tables
 from tests.reference.gldv2 import picture
+from tests.unprivileged import public_folder, unwritable
 from tfrecords_tools import __main__ as command
 from tfrecords_tools.integrity.cli import check
 from tfrecords_tools.raw import RawFolderError
@@ -137,10 +138,20 @@ def test_only_one_split(raw):
     assert report["sound"]
 
 
-def test_a_journal_elsewhere_and_a_folder_that_cannot_be_written(raw, tmp_path):
+def test_a_journal_elsewhere(raw, tmp_path):
     check(raw, journals=tmp_path / "notes", splits=["test"], progress=False)
     assert [path.name for path in (tmp_path / "notes").iterdir()] == ["test.journal"]
     assert not (raw / ".check").exists()
+
+
+def test_a_folder_that_may_not_be_written_to_is_checked_all_the_same(run):
+    with public_folder() as root:
+        gldv2_tables.write_whole(root)
+        with unwritable(root):
+            code, out, _ = run("--raw", root, "--split", "test")
+    assert code == 0
+    assert "test: 3 images listed, 3 with a file, 3 decode" in out
+    assert "is not noted, and the next check begins anew; --journal DIR" in out
 
 
 def test_a_folder_of_something_else(run, tmp_path):

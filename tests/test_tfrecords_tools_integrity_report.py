@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
 import pytest
 
 from tests.reference import gldv2, gldv2_tables
@@ -69,9 +68,20 @@ def test_the_summary_for_people(found):
     assert lines[4] == (
         "label spaces: 2 classes of index are in train too, by category, with 3 index images"
     )
-    assert "train images 9 (4,132,914)" in lines[5]
-    assert "scored retrieval queries none (1,129)" in lines[5]
+    assert lines[5] == (
+        "a data set of its own: none of the 10 counts is that of the published gldv2 "
+        "(train images: 4,132,914)"
+    )
     assert lines[6:] == ["2 problem(s):", "  a", "  b"]
+
+
+def test_counts_that_are_not_all_as_published_are_named(found):
+    found[0].counts |= {"train images": 4_132_914, "index images": 761_750}
+    (line,) = [line for line in summary(report_of(found, [])) if "published" in line]
+    assert line.startswith("1 of 10 counts are the published ones of gldv2; here (published): ")
+    assert "index images 761,750 (761,757)" in line
+    assert "scored retrieval queries none (1,129)" in line
+    assert "train images 4" not in line
 
 
 def test_many_problems_do_not_flood_the_terminal(found):
@@ -98,4 +108,3 @@ def test_all_counts_as_published(found):
 def test_counted():
     assert counted({"grey": 3000, "tiny": 1}) == "3,000 grey, 1 tiny"
     assert counted({}) == ""
-    assert np.array([]).size == 0

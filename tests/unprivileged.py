@@ -23,11 +23,20 @@ def public_folder() -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
+def locked(folder: Path):
+    """A context in which `folder` may not be read by this process."""
+    return _with_mode(folder, 0)
+
+
+def unwritable(folder: Path):
+    """A context in which `folder` may be read, and not be written to, by this process."""
+    return _with_mode(folder, 0o555)
+
+
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """While it lasts, `folder` may not be read by this process."""
+def _with_mode(folder: Path, mode: int) -> Iterator[None]:
     as_root = os.geteuid() == 0
-    folder.chmod(0)
+    folder.chmod(mode)
     if as_root:
         os.seteuid(NOBODY)
     try:

@@ -134,7 +134,12 @@ def _require_gldv2(root: Path) -> None:
 def _journal_folder(root: Path, asked: str | os.PathLike | None) -> Path | None:
     if asked is not None:
         return Path(asked)
-    return root / JOURNALS if os.access(root, os.W_OK | os.X_OK) else None
+    return root / JOURNALS if _can_write_into(root) else None
+
+
+def _can_write_into(folder: Path) -> bool:
+    effective = os.access in os.supports_effective_ids
+    return os.access(folder, os.W_OK | os.X_OK, effective_ids=effective)
 
 
 @contextlib.contextmanager
@@ -232,7 +237,7 @@ def run(args: argparse.Namespace, say: Callable[[str], None] = print) -> int:
         raise UsageError(f"--workers must be at least 1, got {args.workers}")
     if args.json is not None:  # to be told now, not after hours
         folder = Path(args.json).absolute().parent
-        if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
+        if not (folder.is_dir() and _can_write_into(folder)):
             raise OSError(f"--json {args.json}: {folder} is no folder that can be written to")
     report = check(
         args.raw,
@@ -248,4 +253,9 @@ def run(args: argparse.Namespace, say: Callable[[str], None] = print) -> int:
         write_text(args.json, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
     for line in summary(report):
         say(line)
+    if args.decode and _journal_folder(Path(args.raw), args.journal) is None:
+        say(
+            f"{args.raw} cannot be written to: what was proven to decode is not noted, and the "
+            "next check begins anew; --journal DIR notes it elsewhere"
+        )
     return 0 if report["sound"] else 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
-import importlib
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -13,11 +12,11 @@ from typing import Protocol
 
 import numpy as np
 
-from tfrecords_tools.images import BadImageError, check_image, read_file, strict_decoding
+from tfrecords_tools.images import BadImageError, read_file, strict_decoding
 from tfrecords_tools.integrity.journal import Journal
 from tfrecords_tools.integrity.traits import to_bits, traits_of
+from tfrecords_tools.proof import prove_image
 
-_DECODER_IS_LOADED = threading.Lock()
 BATCH = 64  # images between two looks at the journal and at whether to stop
 
 
@@ -51,7 +50,7 @@ def inspect(
 ) -> Iterator[Verdict]:
     """Opens the images, in the order of their ids; what was good goes into the journal.
 
-    An image is good when Pillow and TensorFlow decode all of it, as in a conversion. At most a few
+    An image is good when it decodes, all of it, as a conversion proves it. At most a few
     batches a worker are in memory, however many images there are.
 
     Args:
@@ -127,9 +126,7 @@ def inspect_file(path: Path) -> frozenset[str]:
         OSError: reading failed for a reason that has nothing to do with this one file.
     """
     data = read_file(path)
-    with _DECODER_IS_LOADED:  # threads that import TensorFlow at once may find half of it
-        importlib.import_module("tensorflow")
-    check_image(data)
+    prove_image(data)
     return traits_of(data)
 
 

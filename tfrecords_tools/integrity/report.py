@@ -119,6 +119,12 @@ def _published_line(report: dict[str, Any]) -> str:
     other = [row for row in rows if not row["agrees"]]
     if not other:
         return f"all {len(rows)} counts are the published ones of {report['edition']}"
+    if len(other) == len(rows):
+        first = other[0]
+        return (
+            f"a data set of its own: none of the {len(rows)} counts is that of the published "
+            f"{report['edition']} ({first['name']}: {first['published']:,})"
+        )
     parts = [
         f"{row['name']} {'none' if row['found'] is None else format(row['found'], ',')} "
         f"({row['published']:,})"
