@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import random
 import shutil
@@ -28,8 +29,10 @@ from tfrecords_tools.download.partial import PartialFile, partial_path
 CONTENT = random.Random(5).randbytes(300_000)
 MD5 = hashlib.md5(CONTENT).hexdigest()
 QUICK = Patience(
-    tries=4, first_wait_s=0.001, longest_wait_s=0.01, silence_s=0.4, progress_bytes=10_000
+    tries=4, first_wait_s=0.001, longest_wait_s=0.01, silence_s=20, progress_bytes=10_000
 )
+# Where silence is what is tested; on a busy machine it may find some where there is none.
+IMPATIENT = dataclasses.replace(QUICK, silence_s=0.4)
 PATH = "train/images_000.tar"
 
 
@@ -72,7 +75,7 @@ def test_a_good_server(server, get, md5):
 
 
 @pytest.mark.parametrize("md5", [MD5, None])
-@pytest.mark.parametrize("fault", ["cut", "reset", "silent", "chunked-cut"])
+@pytest.mark.parametrize("fault", ["cut", "reset", "chunked-cut"])
 def test_a_connection_that_breaks_is_continued(server, get, fault, md5):
     server.faults[PATH] = [fault] * 2
     assert get(md5).broken == 2
@@ -80,6 +83,13 @@ def test_a_connection_that_breaks_is_continued(server, get, fault, md5):
     assert first == ""
     if fault != "reset":  # what a reset left in the kernel's buffers is lost
         assert (second, third) == ("bytes=150000-", "bytes=225000-")
+
+
+@pytest.mark.parametrize("md5", [MD5, None])
+@pytest.mark.parametrize("fault", ["silent", "mute"])
+def test_a_silent_connection_is_given_up_and_continued(server, get, fault, md5):
+    server.faults[PATH] = [fault] * 2
+    assert get(md5, IMPATIENT).broken >= 2
 
 
 def test_without_a_checksum_or_a_version_nothing_is_joined(server, get):
@@ -112,8 +122,8 @@ def test_bytes_of_another_place_are_not_taken(server, get, fault):
 
 
 @pytest.mark.parametrize("md5", [MD5, None])
-@pytest.mark.parametrize("fault", ["mute", "busy", "error"])
-def test_a_server_that_does_not_answer_is_asked_again(server, get, fault, md5):
+@pytest.mark.parametrize("fault", ["busy", "error"])
+def test_a_busy_server_is_asked_again(server, get, fault, md5):
     server.faults[PATH] = [fault]
     assert get(md5).broken == 1
 
@@ -185,7 +195,7 @@ def test_what_will_not_change_is_asked_once(server, get, fault, message):
 def test_what_may_change_is_asked_a_few_times(server, get, fault, message):
     server.faults[PATH] = [fault] * 99
     with pytest.raises(RefusedError, match=message):
-        get()
+        get(patience=IMPATIENT if fault == "mute" else QUICK)
     assert len(server.gets(PATH)) == 4
 
 
@@ -207,8 +217,8 @@ def test_tries_are_counted_anew_while_something_comes(server, get):
 def test_a_trickle_is_a_stall(server, get):
     server.faults[PATH] = ["trickle"]
     began = time.monotonic()
-    assert get().broken == 1
-    assert time.monotonic() - began < 10  # 300,000 bytes would take 100 minutes
+    assert get(patience=IMPATIENT).broken >= 1
+    assert time.monotonic() - began < 60  # 300,000 bytes would take 100 minutes
     assert server.gets(PATH)[1].startswith("bytes=")
 
 
