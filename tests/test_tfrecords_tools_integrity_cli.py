@@ -105,6 +105,23 @@ def test_every_kind_of_bad_and_odd_image_is_counted_and_listed(raw, tmp_path):
     assert rows["truncated"]["detail"].startswith("image file is truncated")
 
 
+def test_ten_thousand_corrupt_images_flood_neither_terminal_nor_report(run, tmp_path):
+    raw, report = tmp_path / "raw", tmp_path / "report.json"
+    gldv2.write_folder(raw, {7: 2})
+    folder = raw / "test" / "a" / "b" / "c"
+    folder.mkdir(parents=True)
+    names = [f"abc{number:013x}" for number in range(10_000)]
+    for name in names:
+        (folder / f"{name}.jpg").write_bytes(b"<html>404</html>")
+    (raw / "test.csv").write_text("id\n" + "\n".join(names) + "\n")
+    code, out, _ = run("--raw", raw, "--json", report, "--list", tmp_path / "list.csv")
+    assert code == 1
+    assert "10000 image(s) of test cannot become records: 10,000 not an image" in out
+    assert len(out) < 1000
+    assert report.stat().st_size < 20_000
+    assert len((tmp_path / "list.csv").read_text().splitlines()) > 10_000
+
+
 def test_kaggles_folders_pass(run, tmp_path):
     gldv2_tables.write_kaggle(tmp_path / "r20", index=True)
     gldv2_tables.write_kaggle(tmp_path / "r21", index=True, submission="images")

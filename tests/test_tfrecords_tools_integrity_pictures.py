@@ -5,9 +5,11 @@ import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.reference import gldv2
 from tests.reference.gldv2 import picture
+from tfrecords_tools.images import BadImageError, strict_decoding
 from tfrecords_tools.integrity import pictures
 from tfrecords_tools.integrity.journal import Journal
 from tfrecords_tools.integrity.pictures import inspect, inspect_file
@@ -98,6 +100,15 @@ def test_what_is_no_image_file_at_all(raw, tmp_path):
     path.symlink_to(path.name)
     faults = [v.fault for v in verdicts(raw, ids)]
     assert faults == ["not an image", "not a file", "missing", "missing"]
+
+
+def test_decompression_bombs_are_refused_by_their_header(tmp_path):
+    """18 kB that would take 432 MB as RGB."""
+    path = tmp_path / "a.jpg"
+    Image.new("1", (12_000, 12_000)).save(path, "PNG")
+    assert path.stat().st_size < 30_000
+    with strict_decoding(), pytest.raises(BadImageError, match="too large: more than 100000000"):
+        inspect_file(path)
 
 
 def test_inspect_file(tmp_path):
