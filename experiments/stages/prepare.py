@@ -12,6 +12,8 @@ from pathlib import Path
 from experiments.stages.context import Context
 from landmarks_tf.records import Manifest
 
+SOLUTIONS = ("retrieval_solution_v2.1.csv", "recognition_solution_v2.1.csv")
+
 
 class ConversionError(ValueError):
     """A command of tfrecords_tools failed; what it said is on standard error."""
@@ -22,6 +24,7 @@ def run(context: Context) -> list[Path]:
     source = context.source
     if source.kind == "records":
         _say_what_made(context)
+        _tell_missing_truth(context)
         return []
     raw = source.folder
     if source.kind == "demo":
@@ -40,6 +43,7 @@ def run(context: Context) -> list[Path]:
     for split in ("index", "test"):
         _tool(*convert, "--split", split)
     _compare_class_count(context)
+    _tell_missing_truth(context)
     return [context.records]
 
 
@@ -63,6 +67,21 @@ def _say_what_made(context: Context) -> None:
         f"and split was not applied to them.",
         file=sys.stderr,
     )
+
+
+def missing_truth(metadata: Path) -> list[str]:
+    """Names of the solution files that a folder of metadata lacks."""
+    return [name for name in SOLUTIONS if not (metadata / name).is_file()]
+
+
+def _tell_missing_truth(context: Context) -> None:
+    missing = missing_truth(context.metadata)
+    if missing:
+        print(
+            f"note: there is no {' and no '.join(missing)} (Kaggle's editions come without): the "
+            f"network can be trained, not evaluated; --stage train stops there.",
+            file=sys.stderr,
+        )
 
 
 def _compare_class_count(context: Context) -> None:
