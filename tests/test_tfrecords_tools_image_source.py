@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import pickle
 import shutil
 
@@ -19,6 +20,13 @@ def test_files_of_a_raw_folder(tmp_path):
     images.check_still_there()
     with pytest.raises(BadImageError, match="missing"):
         images.image_bytes(b"0123456789abcdef")
+    empty = gldv2.put(tmp_path, "train", "abcdef0123456789", b"")
+    with pytest.raises(BadImageError, match="empty file"):
+        images.image_bytes(b"abcdef0123456789")
+    empty.unlink()
+    os.mkfifo(empty)  # to open it must not wait for ever
+    with pytest.raises(BadImageError, match="not a file"):
+        images.image_bytes(b"abcdef0123456789")
     shutil.rmtree(tmp_path / "train")
     with pytest.raises(OSError, match="train went away during the conversion: No such file"):
         images.check_still_there()

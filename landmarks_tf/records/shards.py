@@ -112,10 +112,12 @@ class ShardWriter:
         offset = self.num_bytes
         length = struct.pack("<Q", len(serialized))
         head = length + struct.pack("<I", masked_crc32c(length))
-        with self._clear_errors():
+        try:
             for part in (head, serialized, struct.pack("<I", masked_crc32c(serialized))):
                 self._stream.write(part)
                 self._sha256.update(part)
+        except OSError as error:
+            raise self._named(error) from error
         self.num_bytes += frame_size(len(serialized))
         self.num_records += 1
         return offset
@@ -147,5 +149,7 @@ class ShardWriter:
         try:
             yield
         except OSError as error:
-            reason = error.strerror or error
-            raise OSError(f"cannot write the shard {self.path}: {reason}") from error
+            raise self._named(error) from error
+
+    def _named(self, error: OSError) -> OSError:
+        return OSError(f"cannot write the shard {self.path}: {error.strerror or error}")

@@ -7,6 +7,7 @@ tensorflow/core/example/{example,feature}.proto for the field numbers.
 
 from __future__ import annotations
 
+import functools
 import struct
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
@@ -29,27 +30,37 @@ def encode_features(features: dict[str, bytes | int]) -> bytes:
     Raises:
         ValueError: a number below 0 or above 2^63 - 1.
     """
-    parts: list[bytes] = []
+    parts: list[bytes] = [b""]
     total = 0
     for key in sorted(features):
-        name, value = key.encode(), features[key]
+        name, value = _key_field(key), features[key]
         if isinstance(value, int):
             if not 0 <= value < 2**63:
                 raise ValueError(f"{key} must be from 0 to 2^63 - 1, got {value}")
-            number = varint(value)
-            inner = [_LENGTH_DELIMITED_1 + varint(len(number)) + number]  # packed
-            kind = _INT64_LIST
+            value = varint(value)  # a packed list of one
+            head = _nested(_INT64_LIST, len(value))
         else:
-            inner = [_LENGTH_DELIMITED_1 + varint(len(value)), value]
-            kind = _LENGTH_DELIMITED_1
-        for tag in (kind, _LENGTH_DELIMITED_2):  # the list in a Feature, the Feature in its entry
-            inner.insert(0, tag + varint(sum(map(len, inner))))
-        inner.insert(0, _LENGTH_DELIMITED_1 + varint(len(name)) + name)
-        size = sum(map(len, inner))
-        header = _LENGTH_DELIMITED_1 + varint(size)
-        parts += [header, *inner]
-        total += len(header) + size
-    return b"".join([_LENGTH_DELIMITED_1 + varint(total), *parts])
+            head = _nested(_LENGTH_DELIMITED_1, len(value))
+        size = len(name) + len(head) + len(value)
+        entry = _LENGTH_DELIMITED_1 + varint(size) + name + head
+        parts += (entry, value)
+        total += len(entry) + len(value)
+    parts[0] = _LENGTH_DELIMITED_1 + varint(total)
+    return b"".join(parts)
+
+
+@functools.cache
+def _key_field(key: str) -> bytes:
+    name = key.encode()
+    return _LENGTH_DELIMITED_1 + varint(len(name)) + name
+
+
+def _nested(kind: bytes, size: int) -> bytes:
+    """What stands before a value of `size` bytes: the Feature in its entry, the list in the
+    Feature, the value in the list."""
+    inner = _LENGTH_DELIMITED_1 + varint(size)
+    middle = kind + varint(len(inner) + size)
+    return _LENGTH_DELIMITED_2 + varint(len(middle) + len(inner) + size) + middle + inner
 
 
 def decode_features(serialized: bytes) -> dict[str, list[bytes] | list[int] | list[float]]:
@@ -77,14 +88,20 @@ def decode_features(serialized: bytes) -> dict[str, list[bytes] | list[int] | li
 
 def varint(value: int) -> bytes:
     """`value`, 0 or more, in groups of 7 bits, the lowest first."""
-    if value < 0x80:
-        return bytes((value,))
+    if value < 0x4000:
+        return _SHORT_VARINTS[value]
     groups = bytearray()
     while value >= 0x80:
         groups.append(value & 0x7F | 0x80)
         value >>= 7
     groups.append(value)
     return bytes(groups)
+
+
+# Lengths, mostly: of 45 numbers in a record 40 are among these.
+_SHORT_VARINTS = [
+    bytes((n,)) if n < 0x80 else bytes((n & 0x7F | 0x80, n >> 7)) for n in range(0x4000)
+]
 
 
 def _entry(entry: memoryview) -> tuple[str, list]:
