@@ -122,3 +122,14 @@ def test_a_subject_that_fails_is_told(tmp_path, capsys):
     with pytest.raises(SystemExit):
         ingestion.main(["--names", "10", "--files", "20"])
     assert "--names must not be below --files" in capsys.readouterr().err
+
+
+def test_the_command_of_rows(tmp_path, capfd):
+    """Plans and a conversion, none of which starts TensorFlow."""
+    assert ingestion.main(["--rows", "400", "--scratch", str(tmp_path)]) == 0
+    lines = capfd.readouterr().out.splitlines()
+    assert len(lines) == 4
+    assert all(line.startswith("400 rows, ") and line.endswith(" MiB") for line in lines)
+    manifest = json.loads((tmp_path / "records" / "train.manifest.json").read_text())
+    validation = json.loads((tmp_path / "records" / "validation.manifest.json").read_text())
+    assert manifest["num_records"] + validation["num_records"] == 400
