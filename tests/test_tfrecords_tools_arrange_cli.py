@@ -3,6 +3,10 @@ from __future__ import annotations
 import csv
 import os
 import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +18,9 @@ from tfrecords_tools import __main__ as command
 from tfrecords_tools.arrange.cli import arrange
 from tfrecords_tools.arrange.layout import ArrangeError, partial_folder
 from tfrecords_tools.arrange.splits import INDEX, TEST, TRAIN
+from tfrecords_tools.integrity.journal import Journal
+
+ROOT = Path(__file__).resolve().parent.parent
 
 CLASSES = {"Notre Dame, Paris": 20, "tower_2": 5, "brücke": 3}
 
@@ -130,6 +137,44 @@ def test_too_little_to_learn_or_to_ask_from(photos, tmp_path):
         path.write_bytes(b"")
     with pytest.raises(ArrangeError, match=r"1 class.es. .* are needed; left out: 3 empty"):
         arrange(photos, tmp_path / "other", progress=False)
+
+
+def test_killed_it_leaves_nothing_under_the_name_and_goes_on(tmp_path):
+    """A real process, SIGKILL in the middle; then the folder of a run that was not killed."""
+    data = picture("a", (300, 300))
+    for number in range(400):
+        path = tmp_path / "photos" / "ab"[number % 2] / f"{number}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    out = tmp_path / "out"
+    words = ["arrange", "--pictures", str(tmp_path / "photos"), "--out", str(out), "--workers", "1"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tfrecords_tools", *words], cwd=ROOT, stderr=subprocess.DEVNULL
+    )
+    journal = partial_folder(out) / "decoded.journal"
+    deadline = time.monotonic() + 120
+    while not (journal.exists() and journal.stat().st_size > 100):
+        assert process.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert not out.exists()
+    noted = len(Journal(journal))
+    assert 0 < noted < 400
+    for target in (out, tmp_path / "other"):
+        arrange(tmp_path / "photos", target, progress=False, say=lambda line: None)
+    assert not list(tmp_path.glob(".*.partial"))
+    content = [
+        {
+            path.relative_to(target): path.readlink() if path.is_symlink() else path.read_bytes()
+            for path in target.rglob("*")
+            if path.is_symlink() or path.is_file()
+        }
+        for target in (out, tmp_path / "other")
+    ]
+    assert content[0] == content[1]
+    assert len(content[0]) > 400
 
 
 @pytest.mark.parametrize(

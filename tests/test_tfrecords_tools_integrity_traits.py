@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -64,6 +65,29 @@ def test_a_damaged_exif_block_is_no_orientation():
     data = rotated(6)
     place = data.index(b"Exif\0\0") + 6
     assert traits_of(data[:place] + b"XX" + data[place + 2 :]) == set()
+
+
+def test_the_treatment_is_what_readers_of_the_records_do():
+    """TensorFlow's decoder, as training and evaluation call it."""
+    import tensorflow as tf
+
+    def decoded(data):
+        return tf.io.decode_jpeg(data, channels=3).numpy()
+
+    generator = np.random.default_rng(0)
+    rgba = generator.integers(0, 256, (*NORMAL, 4), np.uint8)
+    png = saved(Image.fromarray(rgba, "RGBA"), "PNG")
+    assert np.array_equal(decoded(png), rgba[..., :3])  # alpha dropped, not blended
+    turned = rotated(6)
+    assert decoded(turned).shape == (NORMAL[1], NORMAL[0], 3)  # orientation not applied
+    grey = decoded(picture("a", NORMAL, mode="L"))
+    assert np.ptp(grey.astype(int), axis=-1).max() == 0
+    for fmt in ("PNG", "MPO"):  # the first picture of several
+        several = saved(WHITE, fmt, save_all=True, append_images=[BLACK])
+        assert decoded(several).min() == 255
+    palette = picture("a", NORMAL, mode="P", fmt="PNG")
+    with Image.open(io.BytesIO(palette)) as image:
+        assert np.array_equal(decoded(palette), np.asarray(image.convert("RGB")))
 
 
 @given(st.frozensets(st.sampled_from(list(TREATMENT))))
