@@ -20,7 +20,8 @@ class Data:
         expected_classes: how many classes the source trains on: `--show` counts parameters with
             it, and a full-size run that finds another number says so. None where none is stated.
         image_size: side of the square input in pixels.
-        resize: "letterbox", "squash" or "center_crop" (short side to `image_size`, then crop).
+        resize: a mode of landmarks_tf.data.image_ops, such as "letterbox", "squash" or
+            "center_crop" (short side to `image_size`, then crop).
         augment: a policy of landmarks_tf.data.augment, or several joined by "+".
         decoding: how much of a training picture is decoded (landmarks_tf.data.jpeg): "whole",
             "crop" (the same pictures from less work, where `augment` crops) or "scaled" (others).

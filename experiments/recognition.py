@@ -55,6 +55,7 @@ VGG16 = _recipe(
     70.12,
     88.21,
     image_size=224,
+    resize="center_crop_from_8_7",
     batch_size=32,
 )
 

@@ -108,7 +108,12 @@ PLANS = {
 
 @pytest.mark.parametrize(
     "name,policy",
-    [("shuffled", "flip_jitter"), ("class_balanced", "s1"), ("class_balanced", "s2")],
+    [
+        ("shuffled", "flip_jitter"),
+        ("class_balanced", "s1"),
+        ("class_balanced", "s2"),
+        ("shuffled", "resized_crop+random_erasing"),
+    ],
 )
 def test_a_resumed_dataset_goes_on_bit_for_bit(index, name, policy):
     options = {"augment": policy, "seed": 9}
@@ -117,6 +122,20 @@ def test_a_resumed_dataset_goes_on_bit_for_bit(index, name, policy):
         resumed = batches(index, PLANS[name](), start_step=start, num_steps=12 - start, **options)
         assert_equal(resumed, whole[start:])
     assert batches(index, PLANS[name](), start_step=12, num_steps=0) == []
+
+
+def test_decoding_less_gives_the_same_batches_and_resumes(index):
+    options = {"augment": "resized_crop", "seed": 9, "mode": "squash", "image_size": 8}
+    whole = batches(index, balanced(), num_steps=6, **options)
+    assert_equal(batches(index, balanced(), num_steps=6, decoding="crop", **options), whole)
+    scaled = batches(index, balanced(), num_steps=6, decoding="scaled", **options)
+    resumed = batches(index, balanced(), start_step=4, num_steps=2, decoding="scaled", **options)
+    assert_equal(resumed, scaled[4:])
+    for ours, expected in zip(scaled, whole, strict=True):
+        np.testing.assert_array_equal(ours[1], expected[1])
+        assert 0 < np.abs(ours[0].astype(int) - expected[0]).mean() < 12
+    with pytest.raises(ValueError, match=r"unknown way to decode 'scale'"):
+        batches(index, balanced(), decoding="scale")
 
 
 def test_augmentation_differs_by_seed_step_and_place(index):

@@ -129,6 +129,8 @@ def test_center_crop_from_a_larger_short_side():
     expected = scaled[2:30, round((41 - 28) / 2) : round((41 - 28) / 2) + 28]
     ours = image_ops.to_uint8(image_ops.center_crop(tf.constant(image), 28, short_side=32))
     assert np.abs(ours.numpy() - expected).max() <= 1
+    named = image_ops.prepare(tf.constant(image), mode="center_crop_from_8_7", image_size=28)
+    np.testing.assert_array_equal(named, ours)
     with pytest.raises(ValueError, match="short_side must be at least image_size"):
         image_ops.center_crop(tf.constant(image), 28, short_side=27)
 

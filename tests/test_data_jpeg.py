@@ -66,6 +66,8 @@ def test_without_a_crop_it_is_the_whole(kind):
         ("squash", 78, (79, 102)),
         ("center_crop", 78, (79, 102)),
         ("center_crop", 79, (157, 203)),
+        ("center_crop_from_8_7", 68, (79, 102)),  # of which 77 are needed
+        ("center_crop_from_8_7", 70, (157, 203)),
     ],
 )
 def test_scaled_takes_the_smallest_size_that_is_no_less(mode, size, expected):

@@ -13,7 +13,7 @@ from experiments.registry import get_experiment
 @pytest.mark.parametrize(
     ("name", "size", "batch", "resize", "augment", "weights"),
     [
-        ("vgg16", 224, 32, "center_crop", "none", None),
+        ("vgg16", 224, 32, "center_crop_from_8_7", "none", None),
         ("resnet50_s2", 64, 32, "squash", "s2", None),
         ("efficientnet_b0", 64, 128, "squash", "s2", "imagenet"),
     ],

@@ -13,6 +13,7 @@ letterbox_opencv         the same in OpenCV's 8-bit arithmetic: S1's picture to 
 letterbox_antialiased    the same geometry, antialiased: the better picture when shrinking a lot
 squash                   both sides to S, aspect ratio lost, antialiased as in Pillow (S2)
 center_crop              shorter side to S, antialiased, the middle S x S cut out (S2)
+center_crop_from_8_7     the same from a shorter side of 8/7 S: 256 for 224 (S2's VGG16)
 =======================  ========================================================================
 """
 
@@ -191,8 +192,11 @@ def scaled_size(height_width: tf.Tensor, *, mode: str, image_size: int) -> tuple
     if mode == "squash":
         return image_size, image_size
     height, width = height_width[0], height_width[1]
-    whole = tf.minimum if mode == "center_crop" else tf.maximum
-    side = whole(height, width)
+    if mode.startswith("center_crop"):
+        side = tf.minimum(height, width)
+        image_size = _around(image_size) if mode == "center_crop_from_8_7" else image_size
+    else:
+        side = tf.maximum(height, width)
     return _scaled_side(height, image_size, side), _scaled_side(width, image_size, side)
 
 
@@ -237,11 +241,21 @@ def _letterbox_plain(image: tf.Tensor, image_size: int) -> tf.Tensor:
     return _fit_longer_side(image, image_size, antialias=False)
 
 
+def _around(image_size: int) -> int:
+    """The shorter side that torchvision's usual evaluation cuts S out of: 256 for 224."""
+    return image_size * 8 // 7
+
+
+def _center_crop_from_8_7(image: tf.Tensor, image_size: int) -> tf.Tensor:
+    return center_crop(image, image_size, short_side=_around(image_size))
+
+
 _RESIZERS = {
     "letterbox": _letterbox_plain,
     "letterbox_opencv": _letterbox_opencv,
     "letterbox_antialiased": _letterbox_antialiased,
     "squash": squash,
     "center_crop": center_crop,
+    "center_crop_from_8_7": _center_crop_from_8_7,
 }
 MODES = tuple(_RESIZERS)
