@@ -15,6 +15,7 @@ import numpy as np
 import PIL
 
 from tfrecords_tools.divide import large_classes, sampled_classes, train_rows
+from tfrecords_tools.membership import is_in
 from tfrecords_tools.options import DELF_SHARDS, MIN_IMAGES_PER_SHARD, ConvertOptions
 from tfrecords_tools.raw import Listing
 
@@ -94,11 +95,11 @@ def make_plan(
         if options.sample_classes is not None:
             kept[kept] = sampled_classes(landmarks[kept], options.sample_classes, options.seed)
         counts["classes_large_enough"] = len(np.unique(landmarks[kept]))
-    found = np.isin(ids, files)
+    found = is_in(ids, files)
     counts |= {
         "images_listed": int(kept.sum()),
         "images_found": int((kept & found).sum()),
-        "files_not_listed": int((~np.isin(files, listing.known)).sum()),
+        "files_not_listed": int((~is_in(files, listing.known)).sum()),
     }
     rows = np.flatnonzero(kept & found)
     if not len(rows):

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from landmarks_tf.records import sha256_of_file
+from tfrecords_tools.membership import is_in
 from tfrecords_tools.options import SPLITS
 from tfrecords_tools.tables import (
     MAX_ID_CHARACTERS,
@@ -234,7 +235,7 @@ def check_clean(
     path: Path,
 ) -> None:
     """Refuses a train_clean.csv that does not fit train.csv (`ids`, `landmarks`)."""
-    known = np.isin(clean_ids, ids)
+    known = is_in(clean_ids, ids)
     if not known.all():
         raise RawFolderError(
             f"{path} lists {int((~known).sum())} image(s) that train.csv does not know: "

@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 
+from tfrecords_tools.membership import is_in
 from tfrecords_tools.options import ConvertOptions
 from tfrecords_tools.raw import Listing, RawFolder
 
@@ -35,7 +36,7 @@ def list_images(
         return source.listing(files, None if wanted is None else wanted == "clean"), None
     whole, clean = source.listing(files, False), source.listing(files, True)
     both = {"sources": whole.sources | clean.sources, "counts": whole.counts | clean.counts}
-    is_clean = np.isin(whole.ids, clean.ids)
+    is_clean = is_in(whole.ids, clean.ids)
     if wanted == "full":
         return dataclasses.replace(whole, **both), is_clean
     keep = np.isin(whole.landmark_ids, np.unique(clean.landmark_ids))
