@@ -122,6 +122,15 @@ def test_ten_thousand_corrupt_images_flood_neither_terminal_nor_report(run, tmp_
     assert len((tmp_path / "list.csv").read_text().splitlines()) > 10_000
 
 
+def test_ground_truth_that_no_search_can_find(raw):
+    gldv2.image_path(raw, "index", gldv2_tables.INDEX_IDS[0]).unlink()
+    gldv2.put(raw, "index", gldv2_tables.INDEX_IDS[2], b"broken")
+    gldv2.put(raw, "index", gldv2_tables.INDEX_IDS[3], b"broken")  # asked for by nobody
+    problems = check(raw, splits=["index"], progress=False)["problems"]
+    assert problems[2].startswith("2 of 3 images that the retrieval ground truth asks for are")
+    assert len(problems) == 3
+
+
 def test_kaggles_folders_pass(run, tmp_path):
     gldv2_tables.write_kaggle(tmp_path / "r20", index=True)
     gldv2_tables.write_kaggle(tmp_path / "r21", index=True, submission="images")

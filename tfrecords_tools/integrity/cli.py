@@ -80,7 +80,9 @@ def check(
             if decode:
                 path = place / f"{split}.journal" if place else None
                 with contextlib.closing(Journal(path, again=again)) as journal:
-                    tallies[split] = _open_images(files, journal, listing, workers, progress)
+                    tally = Tally(split, listing, tables.truth if split == "index" else frozenset())
+                    _open_images(files, journal, tally, workers, progress)
+                    tallies[split] = tally
     edition = edition_of(
         is_kaggles=tables.is_kaggles,
         has_index=(root / "index").is_dir(),
@@ -91,6 +93,7 @@ def check(
     problems = list(tables.problems)
     for split, files in found.items():
         problems += [*file_problems(files), *_image_problems(split, tallies[split])]
+    problems += _truth_problems(tables, found.get("index"), tallies.get("index"))
     if published:
         problems += _published_problems(edition, comparisons)
     parts = {split: (files, tallies[split]) for split, files in found.items()}
@@ -100,11 +103,10 @@ def check(
 def _open_images(
     files: SplitFiles,
     journal: Journal,
-    listing: FindingsList,
+    tally: Tally,
     workers: int | None,
     progress: bool,
-) -> Tally:
-    tally = Tally(files.split, listing)
+) -> None:
     workers = workers or len(os.sched_getaffinity(0))
     bar = tqdm(
         total=len(files.present),
@@ -116,7 +118,6 @@ def _open_images(
         for verdict in inspect(files.raw, files.present, journal, workers=workers):
             tally.add(verdict)
             bar.update()
-    return tally
 
 
 def _require_gldv2(root: Path) -> None:
@@ -168,6 +169,19 @@ def _image_problems(split: str, tally: Tally | None) -> list[str]:
     return [
         f"{tally.faults.total()} image(s) of {split} cannot become records: "
         f"{counted(dict(tally.faults.most_common()))}"
+    ]
+
+
+def _truth_problems(tables: Tables, files: SplitFiles | None, tally: Tally | None) -> list[str]:
+    if files is None:
+        return []
+    lost = sum(image_id in tables.truth for image_id in files.absent.tolist())
+    lost += tally.lost_truth if tally is not None else 0
+    if not lost:
+        return []
+    return [
+        f"{lost} of {len(tables.truth)} images that the retrieval ground truth asks for are "
+        "missing or at fault: no search can find them, and mAP counts them as missed"
     ]
 
 

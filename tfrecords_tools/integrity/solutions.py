@@ -98,10 +98,10 @@ def _check_queries(tables: Tables, name: str, solution: _Solution) -> None:
 def _check_retrieval(tables: Tables, solution: _Solution) -> None:
     scored = sum(usage != "Ignored" for usage in solution.usages)
     tables.counts["scored retrieval queries"] = scored
+    tables.truth = frozenset(word.encode() for answer in solution.answers for word in answer)
     if tables.index_ids is None:
         return
-    words = {word.encode() for answer in solution.answers for word in answer}
-    images = np.array(sorted(words), f"S{_ID_BYTES}")
+    images = np.array(sorted(tables.truth), f"S{_ID_BYTES}")
     _report_unknown(tables, RETRIEVAL, "image(s)", images, tables.index_ids, "index.csv")
 
 

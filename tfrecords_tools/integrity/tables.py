@@ -41,6 +41,7 @@ class Tables:
         train, clean, index: ids (N,) S16 and landmark ids (N,) int64; None where the CSV is not
             there or not fit to be read. The landmark ids of index are of a space of their own.
         index_ids, test_ids: (N,) S16, or None.
+        truth: index ids that the retrieval ground truth asks for.
     """
 
     root: Path
@@ -53,6 +54,7 @@ class Tables:
     index: tuple[np.ndarray, np.ndarray] | None = None
     index_ids: np.ndarray | None = None
     test_ids: np.ndarray | None = None
+    truth: frozenset[bytes] = frozenset()
 
     def read(self, name: str, reader: Callable[[Path], Any]) -> Any:
         """What `reader` makes of a CSV; None, and a problem where it is at fault."""

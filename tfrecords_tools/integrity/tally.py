@@ -36,17 +36,25 @@ class FindingsList:
 class Tally:
     """Counts the verdicts of one split.
 
+    Args:
+        split: its name.
+        findings: receives what is to be said of an image.
+        truth: ids that a search should find.
+
     Attributes:
         checked: images that a verdict was given on.
         noted: those of them that the journal knew.
         faults, traits: how many images of each kind.
+        lost_truth: how many of `truth` are at fault.
     """
 
-    def __init__(self, split: str, findings: FindingsList):
+    def __init__(self, split: str, findings: FindingsList, truth: frozenset[bytes] = frozenset()):
         self.checked = 0
         self.noted = 0
         self.faults: Counter[str] = Counter()
         self.traits: Counter[str] = Counter()
+        self.lost_truth = 0
+        self._truth = truth
         self._split = split
         self._findings = findings
         self._examples: dict[str, list[dict[str, str]]] = {}
@@ -58,6 +66,7 @@ class Tally:
         if verdict.fault:
             kind, _, detail = verdict.fault.partition(": ")
             self.faults[kind] += 1
+            self.lost_truth += verdict.image_id in self._truth
             self._list(verdict.image_id, kind, detail)
         for trait in from_bits(verdict.traits):
             self.traits[trait] += 1
