@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import gc
 import os
 import signal
 import subprocess
@@ -19,6 +22,42 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# Files are handed to the workers whole and in this order, so that no long one is left to the end,
+# when the other workers have nothing to do.
+LONG_FILES = (
+    "test_readme",
+    "test_main_job",
+    "test_models_contract",
+    "test_backends_networks",
+    "test_training_fit_killed",
+    "test_experiments_benchmarks_networks",
+    "test_models_resnet",
+    "test_models_resnest",
+    "test_models_res2net",
+    "test_models_inception",
+    "test_models_weights_photographs",
+    "test_backends",
+    "test_backends_xla",
+    "test_experiments_stages_devices",
+    "test_experiments_stages_succession",
+    "test_training_fit",
+)
+
+
+def pytest_collection_modifyitems(items) -> None:
+    """The long files first; the order within a file stays."""
+    places = {name: place for place, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forgets_networks():
+    """What a file has built is not kept: a worker would grow to gigabytes, and slow down."""
+    yield
+    if "keras" in sys.modules:
+        sys.modules["keras"].utils.clear_session()
+    gc.collect()
 
 
 def run_module(module: str, *arguments: str, **options) -> subprocess.CompletedProcess:
@@ -38,26 +77,43 @@ def _run_or_fail(module: str, *arguments: str) -> None:
         pytest.fail(f"{module} {' '.join(map(str, arguments))} failed:\n{done.stdout}{done.stderr}")
 
 
+@contextlib.contextmanager
+def _alone(name: str, tmp_path_factory, worker_id: str):
+    """A folder that all workers of the session share; inside, the one that holds it alone."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / name
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield folder
+
+
 @pytest.fixture(scope="session")
-def demo_raw(tmp_path_factory) -> Path:
+def demo_raw(tmp_path_factory, worker_id) -> Path:
     """A small demo data set in GLDv2's layout, rendered once for the session."""
-    folder = tmp_path_factory.mktemp("demo") / "raw"
     small = {"landmarks": 10, "images-per-landmark": 20, "index-per-landmark": 8}
     small |= {"queries-per-landmark": 3, "seed": 7}
     flags = [word for name, value in small.items() for word in (f"--{name}", str(value))]
-    _run_or_fail("tfrecords_tools", "demo", "--out", folder, *flags)
-    return folder
+    with _alone("demo", tmp_path_factory, worker_id) as folder:
+        if not (folder / "rendered").exists():
+            _run_or_fail("tfrecords_tools", "demo", "--out", folder / "raw", *flags)
+            (folder / "rendered").touch()
+    return folder / "raw"
 
 
 @pytest.fixture(scope="session")
-def demo_records(demo_raw, tmp_path_factory) -> Path:
+def demo_records(demo_raw, tmp_path_factory, worker_id) -> Path:
     """The records of `demo_raw`: train, validation, index and test in one folder."""
-    folder = tmp_path_factory.mktemp("demo") / "records"
-    common = ("convert", "--raw", demo_raw, "--out", folder, "--shards", "2")
-    _run_or_fail("tfrecords_tools", *common, "--split", "train", "--validation-fraction", "0.2")
-    _run_or_fail("tfrecords_tools", *common, "--split", "index")
-    _run_or_fail("tfrecords_tools", *common, "--split", "test")
-    return folder
+    with _alone("demo", tmp_path_factory, worker_id) as folder:
+        records = folder / "records"
+        if not (folder / "converted").exists():
+            common = ("convert", "--raw", demo_raw, "--out", records, "--shards", "2")
+            validation = ("--validation-fraction", "0.2")
+            _run_or_fail("tfrecords_tools", *common, "--split", "train", *validation)
+            _run_or_fail("tfrecords_tools", *common, "--split", "index")
+            _run_or_fail("tfrecords_tools", *common, "--split", "test")
+            (folder / "converted").touch()
+    return records
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from experiments.benchmarks import learning, learning_report
-from tests.conftest import run_module
 
 
 def test_interval_of_queries_is_that_of_their_mean():
@@ -46,19 +45,17 @@ def test_mistakes_are_told_before_any_work(arguments, code, message, tmp_path, c
 
 
 @pytest.mark.slow
-def test_the_command(demo_raw, tmp_path):
+def test_the_command(demo_raw, tmp_path, capsys):
     def run(*more):
         settings = ["model.weights=none", "data.image_size=32", "train.steps=3"]
         settings += ["train.warmup_steps=1", "train.log_every=1", "train.validate_every=0", *more]
-        return run_module(
-            "experiments.benchmarks.learning",
-            *("--data", str(demo_raw), "--out", str(tmp_path)),
-            *("--recipes", "mobilenet_v2_triplet", "--seeds", "4"),
-            *(word for setting in settings for word in ("--set", setting)),
-        )
+        arguments = ["--data", str(demo_raw), "--out", str(tmp_path)]
+        arguments += ["--recipes", "mobilenet_v2_triplet", "--seeds", "4"]
+        arguments += [word for setting in settings for word in ("--set", setting)]
+        return learning.main(arguments), capsys.readouterr().err
 
-    done = run()
-    assert done.returncode == 0, done.stderr
+    code, errors = run()
+    assert code == 0, errors
     report = json.loads((tmp_path / "learning.json").read_text())
     (entry,) = report["recipes"]
     run_metrics = json.loads((tmp_path / "mobilenet_v2_triplet-seed4" / "metrics.json").read_text())
@@ -72,8 +69,7 @@ def test_the_command(demo_raw, tmp_path):
     assert "mobilenet_v2_triplet" in (tmp_path / "learning.md").read_text()
     assert str(demo_raw.parent) not in (tmp_path / "learning.json").read_text()
     assert (tmp_path / "learning.png").stat().st_size > 10_000
-    again = run()
-    assert "done before" in again.stderr
-    other = run("data.image_size=40")
-    assert other.returncode == 1
-    assert "data.image_size: 32 -> 40. Name another --out" in other.stderr
+    assert "done before" in run()[1]
+    code, errors = run("data.image_size=40")
+    assert code == 1
+    assert "data.image_size: 32 -> 40. Name another --out" in errors

@@ -15,13 +15,16 @@ from experiments.config import Data, Experiment, Loss, Model, Train, recipe_dict
 from experiments.settings import with_value
 from experiments.stages import trials
 from experiments.stages.networks import losses_of
+from landmarks_tf.models import backbones
 from landmarks_tf.training.trackers import TRACKERS
+from tests import recipe_devices
 
 QUICK = (
     *("--exp", "mobilenet_v2_arcface", "--size", "demo", "--set", "model.weights=none"),
     *("--set", "data.image_size=32", "--set", "data.batch_size=8"),
     *("--set", "data.classes_per_batch=4", "--set", "data.images_per_class=2"),
     *("--set", "train.epochs=1", "--set", "train.warmup_steps=1"),
+    *("--set", "model.backbone=tiny"),
 )
 
 
@@ -29,6 +32,8 @@ QUICK = (
 def call(capsys, demo_records, tmp_path, monkeypatch):
     """Exit code, output and errors of the command, in the folder `tmp_path / "run"`."""
     monkeypatch.setattr(trials.find_rate, "__defaults__", (15,))
+    monkeypatch.setattr(backbones, "BACKBONES", dict(backbones.BACKBONES))
+    recipe_devices.add_tiny_backbone()
 
     def call(*arguments, overfit_steps=60):
         monkeypatch.setattr(trials.overfit, "__defaults__", (overfit_steps,))
@@ -65,7 +70,7 @@ def test_a_failed_check_has_its_own_exit_code(call, tmp_path):
         "--set", "train.overfit=true", "--set", "train.learning_rate=1e-6", overfit_steps=12
     )
     assert code == 3
-    assert "\nFAIL: loss " in out
+    assert out.startswith("FAIL: loss ")
     assert "  - The loss went from" in out
     found = json.loads((tmp_path / "run/overfit.json").read_text())
     assert not found["passed"] and len(found["problems"]) == out.count("  - ")
