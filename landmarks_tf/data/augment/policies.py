@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 from collections.abc import Callable
 
-from landmarks_tf.data.augment import crops, erasing, sources, strong
+from landmarks_tf.data.augment import crops, erasing, quick, sources, strong
 from landmarks_tf.data.augment.randomness import flip
 
 
@@ -35,6 +35,7 @@ _POLICIES = {
     "flip_jitter": lambda: Stages(box=crops.loose_box, retouch=sources.flip_and_mild_jitter),
     "resized_crop": lambda: Stages(box=crops.resized_crop_box, retouch=_flip),
     "s1": lambda: Stages(retouch=sources.s1),
+    "s1_quick": lambda: Stages(retouch=quick.s1_quick),
     "s1_opencv": lambda: Stages(retouch=sources.s1_opencv),
     "s1_validation": lambda: Stages(retouch=sources.s1_validation),
     "s2": lambda: Stages(retouch=sources.s2),
