@@ -59,20 +59,30 @@ class MeasurementError(RuntimeError):
     """A network could not be measured, and why."""
 
 
-class Worker:
-    """The process of one network; see `experiments.benchmarks.worker`. Ends with the `with`."""
+class Process:
+    """What is measured, in a process of its own that does as it is told; ends with the `with`.
 
-    def __init__(self, subject: Subject, setting: Setting):
-        self.title = subject.title
+    Args:
+        title: for messages.
+        module: what to run; it calls `experiments.benchmarks.worker.serve`.
+        arguments: what it is given, as JSON can hold it.
+        python: of another environment; None for this one.
+        retry: what a person can do when it was killed.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        module: str,
+        arguments: dict,
+        *,
+        python: str | None = None,
+        retry: str = "",
+    ):
+        self.title, self._retry = title, retry
         self._log = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115
-        arguments = {
-            **asdict(subject),
-            "image_size": setting.image_size,
-            "batch_size": setting.batch_size,
-            "precision": setting.precision,
-        }
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "experiments.benchmarks.worker", json.dumps(arguments)],
+            [python or sys.executable, "-m", module, json.dumps(arguments)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -80,7 +90,7 @@ class Worker:
             text=True,
         )
 
-    def __enter__(self) -> Worker:
+    def __enter__(self) -> Process:
         return self
 
     def __exit__(self, *_) -> None:
@@ -113,10 +123,28 @@ class Worker:
     def _ending(self) -> str:
         code = self._process.wait()
         if code == -signal.SIGKILL:
-            return "its process was killed, most likely for memory. Try a smaller --batch."
+            return f"its process was killed, most likely for memory. {self._retry}".strip()
         self._log.seek(0)
         lines = self._log.read().strip().splitlines()
         return f"its process ended with code {code}. " + " ".join(lines[-1:])
+
+
+class Worker(Process):
+    """The process of one network; see `experiments.benchmarks.worker`."""
+
+    def __init__(self, subject: Subject, setting: Setting):
+        arguments = {
+            **asdict(subject),
+            "image_size": setting.image_size,
+            "batch_size": setting.batch_size,
+            "precision": setting.precision,
+        }
+        super().__init__(
+            subject.title,
+            "experiments.benchmarks.worker",
+            arguments,
+            retry="Try a smaller --batch.",
+        )
 
 
 def measure(backbone: str, setting: Setting, progress: Callable[[str], None]) -> dict:

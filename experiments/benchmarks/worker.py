@@ -21,15 +21,25 @@ MODES = ("inference", "training")
 
 def main() -> None:
     """Answer commands until the input ends."""
+    serve(MeasuredNetwork)
+
+
+def serve(make: Callable[..., object]) -> None:
+    """Make what is measured of the JSON on the command line, and call its methods as told.
+
+    Args:
+        make: takes the arguments by name; a command's "do" names a method of what it returns, and
+            the rest are the method's arguments by name. Methods return what JSON can hold.
+    """
     # Whatever else is printed in this process must not end up among the answers.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     commands = _commands()
     try:
-        network = MeasuredNetwork(**json.loads(sys.argv[1]))
+        measured = make(**json.loads(sys.argv[1]))
         for command in commands:
-            _answer(answers, getattr(network, command.pop("do"))(**command))
-    # A person reads it in the parent's table, beside what the other networks gave.
+            _answer(answers, getattr(measured, command.pop("do"))(**command))
+    # A person reads it in the parent's table, beside what the others gave.
     except Exception as error:
         _answer(answers, {"error": f"{type(error).__name__}: {error}"})
         raise
