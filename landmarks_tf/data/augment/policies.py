@@ -18,10 +18,12 @@ class Stages:
         box: ((height, width) int32, draws) -> the part of the picture that is kept, as
             `transforms.crop` takes it.
         retouch: (image (h, w, 3) float32 0..255, draws, seed) -> image of the same shape.
+        moves_only: the retouch changes no value, so that it works on bytes as well.
     """
 
     box: Callable | None = None
     retouch: Callable | None = None
+    moves_only: bool = False
 
 
 def _flip(image, draws, seed):
@@ -31,9 +33,9 @@ def _flip(image, draws, seed):
 # name -> (text of each argument, ...) -> Stages
 _POLICIES = {
     "none": Stages,
-    "flip": lambda: Stages(retouch=_flip),
+    "flip": lambda: Stages(retouch=_flip, moves_only=True),
     "flip_jitter": lambda: Stages(box=crops.loose_box, retouch=sources.flip_and_mild_jitter),
-    "resized_crop": lambda: Stages(box=crops.resized_crop_box, retouch=_flip),
+    "resized_crop": lambda: Stages(crops.resized_crop_box, _flip, moves_only=True),
     "s1": lambda: Stages(retouch=sources.s1),
     "s1_quick": lambda: Stages(retouch=quick.s1_quick),
     "s1_opencv": lambda: Stages(retouch=sources.s1_opencv),
