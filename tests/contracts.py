@@ -15,6 +15,8 @@ import keras
 import numpy as np
 import pytest
 
+from tests import seeded_weights
+
 MIXED_POLICIES = ("mixed_float16", "mixed_bfloat16")
 
 # TensorFlow 2.20's tensors do not know NumPy 2.4's copy keyword; keras' own saving trips over it.
@@ -119,29 +121,43 @@ def check_model(model: keras.Model, images: np.ndarray, folder: Path) -> None:
         images: (B, S, S, 3) uint8, B at least 2.
         folder: an empty folder to save in.
     """
-    outputs = model(images.astype(np.float32), training=False)
-    flat = keras.tree.flatten(outputs)
-    for symbolic, real in zip(keras.tree.flatten(model.output), flat, strict=True):
-        assert _dtype(symbolic) == _dtype(real) == "float32"
-        assert symbolic.shape[0] is None and symbolic.shape[1:] == real.shape[1:]
-        assert np.isfinite(np.asarray(real)).all()
+    flat = check_outputs(model, images)
     predicted = keras.tree.flatten(model.predict(images, verbose=0))
     model.predict(images[::-1].copy(), verbose=0)
     assert model.predict_function.experimental_get_tracing_count() == 1
     for left, right in zip(predicted, flat, strict=True):
         np.testing.assert_allclose(left, right, atol=2e-5, err_msg="uint8 and float pixels differ")
 
-    names = [weight.path for weight in model.weights]
-    assert len(names) == len(set(names)), "two weights share a path"
     path = folder / "model.keras"
     model.save(path)
-    loaded = keras.saving.load_model(path)
+    with seeded_weights.no_initial_values():
+        loaded = keras.saving.load_model(path)
     assert {y.name for y in loaded.layers} == {y.name for y in model.layers}
     for before, after in zip(model.weights, loaded.weights, strict=True):
         np.testing.assert_array_equal(np.asarray(before), np.asarray(after))
-    again = keras.tree.flatten(loaded.predict(images, verbose=0))
-    for left, right in zip(again, predicted, strict=True):
-        np.testing.assert_array_equal(left, right)
+    again = keras.tree.flatten(loaded(images.astype(np.float32), training=False))
+    for left, right in zip(again, flat, strict=True):
+        np.testing.assert_array_equal(np.asarray(left), np.asarray(right))
+
+
+def check_outputs(model: keras.Model, images: np.ndarray) -> list:
+    """Float32 outputs as they were promised, all finite; every weight has a path of its own.
+
+    Args:
+        model: (B, S, S, 3) pixels 0..255 -> float32 rows, or a dict of them.
+        images: (B, S, S, 3) uint8.
+
+    Returns:
+        The outputs in inference.
+    """
+    names = [weight.path for weight in model.weights]
+    assert len(names) == len(set(names)), "two weights share a path"
+    flat = keras.tree.flatten(model(images.astype(np.float32), training=False))
+    for symbolic, real in zip(keras.tree.flatten(model.output), flat, strict=True):
+        assert _dtype(symbolic) == _dtype(real) == "float32"
+        assert symbolic.shape[0] is None and symbolic.shape[1:] == real.shape[1:]
+        assert np.isfinite(np.asarray(real)).all()
+    return flat
 
 
 def check_gradients_of_model(model: keras.Model, images: np.ndarray) -> None:
@@ -169,6 +185,14 @@ def check_step_of_model(model: keras.Model, images: np.ndarray) -> None:
     assert not moved & frozen, f"a step moves the frozen {sorted(moved & frozen)}"
 
 
+def check_frozen(model: keras.Model, images: np.ndarray) -> None:
+    """In training mode a network whose layers are all frozen keeps its moving statistics too."""
+    before = [np.array(weight) for weight in model.weights]
+    model(images.astype(np.float32), training=True)
+    for weight, value in zip(model.weights, before, strict=True):
+        np.testing.assert_array_equal(np.asarray(weight), value, err_msg=weight.path)
+
+
 def check_half_precision(make: Callable[[], keras.Model], images: np.ndarray) -> None:
     """Under the mixed policies a network gives nearly the same rows, in float32.
 
@@ -184,7 +208,7 @@ def check_half_precision(make: Callable[[], keras.Model], images: np.ndarray) ->
     rows = np.asarray(model(images, training=False))
     # Rows of float16 (11 bits) and bfloat16 (8 bits) after a hundred layers.
     for policy, least in zip(MIXED_POLICIES, (0.97, 0.8), strict=True):
-        with global_policy(policy):
+        with global_policy(policy), seeded_weights.no_initial_values():
             mixed = make()
         mixed.set_weights(model.get_weights())
         half = policy.removeprefix("mixed_")

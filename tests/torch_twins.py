@@ -1,13 +1,16 @@
 """What PyTorch's own networks compute, from the environment that `make peers` builds.
 
-`twin("resnet101")` runs tests/peers/torch_twin.py there and reads what it wrote; a test that asks
-for it where the environment is missing skips with the reason.
+`twin("resnet101")` asks tests/peers/torch_twin.py there and reads what it wrote; a test that asks
+for it where the environment is missing skips with the reason. One process answers a whole session.
 """
 
 from __future__ import annotations
 
+import atexit
 import functools
+import json
 import os
+import select
 import subprocess
 import tempfile
 from collections.abc import Callable
@@ -21,6 +24,7 @@ import pytest
 from landmarks_tf.models import create_backbone
 from landmarks_tf.models.torch_files import read_state_dict
 from landmarks_tf.models.torch_weights import assign_state_dict
+from tests import seeded_weights
 from tests.conftest import ROOT
 from tests.contracts import global_policy
 
@@ -41,15 +45,39 @@ def _folder() -> tempfile.TemporaryDirectory:
 
 
 @functools.cache
+def _pytorch() -> subprocess.Popen:
+    """PyTorch, waiting for names; it ends with this process."""
+    log = (Path(_folder().name) / "errors.txt").open("w")
+    process = subprocess.Popen(
+        [PYTHON, ROOT / "tests" / "peers" / "torch_twin.py"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        text=True,
+    )
+    log.close()
+    atexit.register(process.communicate)
+    return process
+
+
+@functools.cache
 def twin(name: str, *, size: int = 64, batch: int = 4) -> Twin:
-    """Run the PyTorch network `name` on random standardised pixels (B, S, S, 3)."""
+    """Run the PyTorch network `name` on random standardised pixels (B, S, S, 3).
+
+    With a batch of 0 there is its state alone, and no values.
+    """
     if not PYTHON.is_file():
         pytest.skip("PyTorch's environment (.venv-torch) is not built: make peers")
     folder = Path(_folder().name) / f"{name}-{size}-{batch}"
-    script = ROOT / "tests" / "peers" / "torch_twin.py"
-    command = [PYTHON, script, name, folder, "--size", size, "--batch", batch]
-    done = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stderr[-3000:]
+    process = _pytorch()
+    asked = {"name": name, "folder": str(folder), "size": size, "batch": batch}
+    print(json.dumps(asked), file=process.stdin, flush=True)
+    ready, _, _ = select.select([process.stdout], [], [], 600)
+    if not ready or process.stdout.readline() != "done\n":
+        process.kill()
+        pytest.fail(f"{name}: {(Path(_folder().name) / 'errors.txt').read_text()[-3000:]}")
+    if not batch:
+        return Twin(folder / "state.pth", {})
     with np.load(folder / "values.npz") as values:
         return Twin(folder / "state.pth", dict(values))
 
@@ -61,10 +89,13 @@ def check_twin(
     size: int = 64,
     batch: int = 4,
     module_of: Callable[[str], str] | None = None,
+    policies: tuple[str, ...] = ("float64", "float32"),
 ) -> None:
     """A backbone with a PyTorch network's weights computes what that network computes.
 
-    `module_of` gives the PyTorch module of a layer's name, where the two differ.
+    `module_of` gives the PyTorch module of a layer's name, where the two differ. Float64 tells
+    whether the two are one function; float32 adds only how a kind of layer rounds, so it is left
+    out where a sibling of the same layers has shown that.
 
     In float64, in inference and in training mode (the batch's statistics), the last maps agree to
     1e-9 of their largest activation, and so do the moving statistics after that step but for
@@ -78,8 +109,8 @@ def check_twin(
     assert spread > 1e-3 * np.abs(theirs.values["inference"]).max(), (
         "every picture gives nearly the same map: such weights compare nothing"
     )
-    for policy in ("float64", "float32"):
-        with global_policy(policy):
+    for policy in policies:
+        with global_policy(policy), seeded_weights.no_initial_values():
             weights = None if module_of else str(theirs.state)
             backbone = create_backbone(name, image_size=size, weights=weights)
         if module_of:

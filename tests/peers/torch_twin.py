@@ -1,8 +1,10 @@
-"""Build a PyTorch network with random weights and write down what it computes.
+"""Build PyTorch networks with random weights and write down what they compute.
 
-    python torch_twin.py NAME FOLDER [--size 64] [--batch 4]
+    echo '{"name": "resnet50", "folder": "/tmp/r", "size": 64, "batch": 4}' | python torch_twin.py
 
-Runs in the environment of torch_requirements.txt, without network. Writes into FOLDER:
+Runs in the environment of torch_requirements.txt, without network. Each line of the input asks for
+one network and is answered by the line "done"; it ends with its input. Starting PyTorch takes
+longer than most networks do. Writes into the folder:
 
 - state.pth: the state dict, as `torch.save` writes it;
 - values.npz: `pixels` (B, S, S, 3) float32; `inference` and `training`, the last feature map
@@ -10,13 +12,15 @@ Runs in the environment of torch_requirements.txt, without network. Writes into 
   inference and, of an auxiliary head, `training_auxiliary` (B, N) in training mode; and after one
   step in training mode each moving statistic, `after:NAME`. All in float64, so that rounding is no
   part of a comparison, but for `inference32` and `training32`, which are PyTorch's own float32.
-  `spread:NAME`: the standard deviation with which the library itself starts a kernel.
+  `spread:NAME`: the standard deviation with which the library itself starts a kernel. Not written
+  when the batch is 0.
 """
 
 from __future__ import annotations
 
-import argparse
 import copy
+import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -216,30 +220,29 @@ def without_dropout(model: torch.nn.Module) -> None:
             module.eval()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("name", choices=NETWORKS)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--size", type=int, default=64)
-    parser.add_argument("--batch", type=int, default=4)
-    given = parser.parse_args()
-
+def write(name: str, folder: Path, size: int, batch: int) -> None:
     torch.manual_seed(0)
-    model = NETWORKS[given.name]()
+    model = NETWORKS[name]()
     spread = getattr(model, "own_spread", None) or kernel_spread(model)
     randomise(model)
-    given.folder.mkdir(parents=True, exist_ok=True)
-    torch.save(model.state_dict(), given.folder / "state.pth")
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.save(model.state_dict(), folder / "state.pth")
+    if batch:
+        values = computed(model, size, batch)
+        values |= {f"spread:{module}": value for module, value in spread.items()}
+        np.savez(folder / "values.npz", **values)
 
+
+def computed(model: torch.nn.Module, size: int, batch: int) -> dict[str, np.ndarray]:
     model.eval()
-    pixels = np.random.default_rng(0).standard_normal((given.batch, given.size, given.size, 3))
-    pixels = pixels.astype(np.float32)
+    pixels = np.random.default_rng(0).standard_normal((batch, size, size, 3)).astype(np.float32)
     nchw = torch.from_numpy(pixels.transpose(0, 3, 1, 2))
     with torch.no_grad():
         twin32 = copy.deepcopy(model)
         inference32, _ = last_map(twin32, nchw)
         without_dropout(twin32)
         training32, _ = last_map(twin32, nchw)
+        del twin32
         model.double()
         inference, (logits, *_) = last_map(model, nchw.double())
         without_dropout(model)
@@ -249,18 +252,16 @@ def main() -> None:
         for name, value in model.state_dict().items()
         if name.endswith(("running_mean", "running_var"))
     }
-    np.savez(
-        given.folder / "values.npz",
-        pixels=pixels,
-        inference=inference,
-        training=training,
-        inference32=inference32,
-        training32=training32,
-        logits=logits,
-        **({"training_auxiliary": auxiliary[0]} if auxiliary else {}),
-        **after,
-        **{f"spread:{name}": value for name, value in spread.items()},
-    )
+    values = {"pixels": pixels, "inference": inference, "training": training, "logits": logits}
+    values |= {"inference32": inference32, "training32": training32} | after
+    return values | ({"training_auxiliary": auxiliary[0]} if auxiliary else {})
+
+
+def main() -> None:
+    for line in sys.stdin:
+        asked = json.loads(line)
+        write(asked["name"], Path(asked["folder"]), asked["size"], asked["batch"])
+        print("done", flush=True)
 
 
 if __name__ == "__main__":
