@@ -9,7 +9,8 @@ as it is and with --no-verify-pixels, by turns with the subjects of
 `--out` gets ingestion.json and ingestion.md:
 
     {"format_version": 1, "machine", "corpus", "repeats", "subjects": {NAME: {"images", "bytes",
-     "seconds": [one a round]}}, "ratios": {OURS: {NAME: {"median", "low", "high"}}}}
+     "seconds": [one a round], "cpu_seconds": [...]}},
+     "ratios": {OURS: {NAME: {"median", "low", "high"}}}}
 
 The second plans conversions of a made-up data set of so many rows (`convert --dry-run`), converts
 it once, and prints the seconds and the most memory that each took; of the conversion the memory of
@@ -26,7 +27,6 @@ import json
 import os
 import platform
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -36,6 +36,7 @@ from pathlib import Path
 
 from experiments.benchmarks.ingestion_corpus import make_corpus, make_rows
 from experiments.benchmarks.ingestion_report import markdown, speed_ratio
+from experiments.benchmarks.ingestion_subjects import Clock
 
 OURS = {"convert": (), "convert, trusting": ("--no-verify-pixels",)}
 OTHERS = ("floor", "copy", "decode", "delf", "tfds")
@@ -124,9 +125,16 @@ def _compare(options: argparse.Namespace, scratch: Path) -> int:
             print(f"[{turn}/{options.repeats}] {name}: {speed:.0f} images/s", file=sys.stderr)
             if turn:
                 entry = report["subjects"].setdefault(
-                    name, {"images": result["images"], "bytes": result["bytes"], "seconds": []}
+                    name,
+                    {
+                        "images": result["images"],
+                        "bytes": result["bytes"],
+                        "seconds": [],
+                        "cpu_seconds": [],
+                    },
                 )
-                entry["seconds"].append(result["seconds"])
+                for key in ("seconds", "cpu_seconds"):
+                    entry[key].append(result[key])
     report["ratios"] = {
         ours: {
             name: speed_ratio(report["subjects"][ours], report["subjects"][name]) for name in OTHERS
@@ -151,9 +159,9 @@ def _run(name: str, raw: Path, records: Path, images: int, size: int) -> dict:
         command = [module, name, "--raw", str(raw), "--out", str(records), "--images", str(images)]
         return json.loads(_output(command).splitlines()[-1])
     command = ["tfrecords_tools", "convert", "--raw", str(raw), "--out", str(records)]
-    started = time.perf_counter()
+    clock = Clock()
     _output([*command, "--split", "train", "--shards", "128", *OURS[name]])
-    return {"seconds": time.perf_counter() - started, "images": images, "bytes": size}
+    return clock.read() | {"images": images, "bytes": size}
 
 
 def _output(words: list[str]) -> str:
@@ -198,11 +206,6 @@ def _peak(command: list[str]) -> tuple[float, int]:
     if process.returncode:
         raise SubjectError(f"{' '.join(command)} failed with exit code {process.returncode}")
     return time.perf_counter() - started, usage.ru_maxrss * 1024
-
-
-def median_speed(entry: dict) -> float:
-    """Images a second."""
-    return entry["images"] / statistics.median(entry["seconds"])
 
 
 if __name__ == "__main__":

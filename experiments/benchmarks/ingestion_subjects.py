@@ -1,4 +1,5 @@
-"""What `convert` is measured against; each runs in a process of its own and prints its seconds.
+"""What `convert` is measured against; each runs in a process of its own and prints its
+seconds and its processor seconds.
 
     python -m experiments.benchmarks.ingestion_subjects NAME --raw DIR --out DIR --images N
 
@@ -8,7 +9,7 @@ decode  the floor, and decodes every picture with Pillow, on all cores
 delf    the algorithm of DELF's build_image_dataset.py, from its description, in one process
 tfds    the writer of TensorFlow Datasets, given the files
 
-The seconds are those of the work; imports are not counted.
+Both are those of the work; imports are not counted.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import io
 import json
 import multiprocessing
 import os
+import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -38,21 +40,41 @@ def listed(raw: Path, limit: int) -> list[tuple[str, Path, int]]:
     ]
 
 
-def _on_all_cores(images: list, work: Callable[[list], None]) -> float:
-    """Seconds; each process gets one part, and nothing is sent between them."""
+class Clock:
+    """Runs from its making."""
+
+    def __init__(self):
+        self._started, self._used = time.perf_counter(), cpu_seconds()
+
+    def read(self) -> dict[str, float]:
+        """{"seconds", "cpu_seconds": of this process and those that it has waited for}."""
+        return {
+            "seconds": time.perf_counter() - self._started,
+            "cpu_seconds": cpu_seconds() - self._used,
+        }
+
+
+def cpu_seconds() -> float:
+    """Of this process and of those that it has waited for, so far."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(part.ru_utime + part.ru_stime for part in used)
+
+
+def _on_all_cores(images: list, work: Callable[[list], None]) -> dict[str, float]:
+    """As `Clock`; each process gets one part, and nothing is sent between them."""
     cores = len(os.sched_getaffinity(0))
     parts = [images[core::cores] for core in range(cores)]
     context = multiprocessing.get_context("fork")  # this process has no threads
-    started = time.perf_counter()
+    clock = Clock()
     processes = [context.Process(target=work, args=(part,)) for part in parts]
     for process in processes:
         process.start()
     for process in processes:
         process.join()
-    seconds = time.perf_counter() - started
+    told = clock.read()
     if any(process.exitcode for process in processes):
         raise SystemExit("a process of the measurement failed")
-    return seconds
+    return told
 
 
 def _checksum_all(images: list) -> None:
@@ -60,12 +82,12 @@ def _checksum_all(images: list) -> None:
         hashlib.sha256(path.read_bytes()).digest()
 
 
-def floor(images: list, out: Path) -> float:
+def floor(images: list, out: Path) -> dict[str, float]:
     """Reads and checksums."""
     return _on_all_cores(images, _checksum_all)
 
 
-def copy(images: list, out: Path) -> float:
+def copy(images: list, out: Path) -> dict[str, float]:
     """Reads, checksums and writes once."""
 
     def work(part: list) -> None:
@@ -82,7 +104,7 @@ def copy(images: list, out: Path) -> float:
     return _on_all_cores(images, work)
 
 
-def decode(images: list, out: Path) -> float:
+def decode(images: list, out: Path) -> dict[str, float]:
     """Reads, checksums and decodes."""
     from PIL import Image
 
@@ -95,7 +117,7 @@ def decode(images: list, out: Path) -> float:
     return _on_all_cores(images, work)
 
 
-def delf(images: list, out: Path) -> float:
+def delf(images: list, out: Path) -> dict[str, float]:
     """One table look-up, one decode and one record at a time (formats of GLDv2, section 2.1)."""
     import numpy as np
     import pandas as pd
@@ -107,7 +129,7 @@ def delf(images: list, out: Path) -> float:
         return tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
 
     tf.io.decode_jpeg(images[0][1].read_bytes())  # the first call initialises the run-time
-    started = time.perf_counter()
+    clock = Clock()
     table = pd.DataFrame(
         {"id": [n for n, _, _ in images], "landmark_id": [label for _, _, label in images]}
     ).set_index("id")
@@ -137,10 +159,10 @@ def delf(images: list, out: Path) -> float:
                     )
                 )
                 writer.write(example.SerializeToString())
-    return time.perf_counter() - started
+    return clock.read()
 
 
-def tfds(images: list, out: Path) -> float:
+def tfds(images: list, out: Path) -> dict[str, float]:
     """A builder that gives paths, ids and labels; TFDS reads, shuffles and writes."""
     import tensorflow as tf
     import tensorflow_datasets
@@ -173,16 +195,16 @@ def tfds(images: list, out: Path) -> float:
     tf.io.decode_jpeg(images[0][1].read_bytes())  # TFDS would import it within the measurement
     tensorflow_datasets.disable_progress_bar()
     builder = Landmarks(data_dir=str(out))
-    started = time.perf_counter()
+    clock = Clock()
     builder.download_and_prepare()
-    return time.perf_counter() - started
+    return clock.read()
 
 
 SUBJECTS = {"floor": floor, "copy": copy, "decode": decode, "delf": delf, "tfds": tfds}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one subject and prints {"seconds", "images", "bytes"}."""
+    """Runs one subject and prints {"seconds", "cpu_seconds", "images", "bytes"}."""
     parser = argparse.ArgumentParser(prog="python -m experiments.benchmarks.ingestion_subjects")
     parser.add_argument("name", choices=tuple(SUBJECTS))
     parser.add_argument("--raw", type=Path, required=True)
@@ -190,9 +212,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--images", type=int, required=True)
     options = parser.parse_args(arguments)
     images = listed(options.raw, options.images)
-    seconds = SUBJECTS[options.name](images, options.out)
+    told = SUBJECTS[options.name](images, options.out)
     size = sum(path.stat().st_size for _, path, _ in images)
-    print(json.dumps({"seconds": seconds, "images": len(images), "bytes": size}))
+    print(json.dumps(told | {"images": len(images), "bytes": size}))
     return 0
 
 
