@@ -53,7 +53,12 @@ def pytest_collection_modifyitems(items) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def _forgets_networks():
-    """What a file has built is not kept: a worker would grow to gigabytes, and slow down."""
+    """What a file has built is not kept: a worker would grow to gigabytes, and slow down.
+
+    What was there before, modules above all, is no longer looked through: with TensorFlow imported
+    a collection takes a second, and each training ends with one.
+    """
+    gc.freeze()
     yield
     if "keras" in sys.modules:
         sys.modules["keras"].utils.clear_session()
