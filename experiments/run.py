@@ -27,6 +27,7 @@ from experiments.data_source import find_data
 from experiments.registry import EXPERIMENTS, get_experiment
 from experiments.settings import UnknownSettingError, at_demo_size, with_setting
 from experiments.stages.context import Context
+from experiments.startup import import_keras
 from experiments.workdir import Workdir
 
 # As landmarks_tf.training.trackers has them; importing it would make --list slow.
@@ -179,6 +180,7 @@ def _default_workdir(options: argparse.Namespace, size: str) -> Path:
 
 
 def _stage_functions() -> dict[str, Callable[[Context], list[Path]]]:
+    import_keras()
     from experiments.stages import deliver, evaluate, prepare, publish, train
 
     return {

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from experiments.config import SECTIONS, Experiment, as_dict
 from experiments.registry import EXPERIMENTS
 from experiments.stages.context import Context
+from experiments.startup import import_keras
 from experiments.training_stages import last_recipe
 from experiments.workdir import read_json
 
@@ -54,8 +56,7 @@ def parameter_counts(experiment: Experiment) -> dict:
 
     Of a training in stages they are those of the last.
     """
-    from dataclasses import replace
-
+    import_keras()
     from experiments.stages.networks import build_network
     from landmarks_tf.models import BACKBONES, count_parameters
 

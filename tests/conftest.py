@@ -45,6 +45,15 @@ LONG_FILES = (
 )
 
 
+# While the test files are imported nothing but what stays is made.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
+
+
 def pytest_collection_modifyitems(items) -> None:
     """The long files first; the order within a file stays."""
     places = {name: place for place, name in enumerate(LONG_FILES)}
