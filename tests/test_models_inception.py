@@ -15,7 +15,7 @@ from landmarks_tf.models.inception import (
 )
 from landmarks_tf.models.torch_files import read_state_dict
 from landmarks_tf.models.torch_weights import assign_state_dict
-from tests import contracts, networks
+from tests import contracts, networks, seeded_weights
 from tests.torch_twins import check_twin, twin
 
 pytestmark = contracts.IGNORE_ARRAY_COPY
@@ -23,7 +23,7 @@ pytestmark = contracts.IGNORE_ARRAY_COPY
 
 @pytest.fixture(scope="module")
 def trunks():
-    """Every member at the source's 299 px."""
+    """Every member at the source's 299 px; the kernels are zeros."""
     return {name: networks.trunk_of(networks.inception(name)) for name in INCEPTIONS}
 
 
@@ -37,7 +37,8 @@ def _with_heads(trunk):
     features, tap = trunk.outputs
     pooled = keras.layers.GlobalAveragePooling2D()(features)
     logits = keras.layers.Dense(7, name="logits")(pooled)
-    return keras.Model(trunk.input, [logits, auxiliary_head(tap, 7)])
+    with seeded_weights.no_initial_values():
+        return keras.Model(trunk.input, [logits, auxiliary_head(tap, 7)])
 
 
 # reproduction.md section 1.2 and 1.3, at 299 px.
@@ -159,13 +160,13 @@ def test_average_pooling_counts_the_padding_as_zeros(trunks):
     assert len(pools) == len(blocks)
 
 
-def test_initial_values_are_the_sources(trunks, with_heads):
+def test_initial_values_are_the_sources():
+    keras.utils.set_random_seed(0)
+    pixels, tap = keras.Input((75, 75, 3)), keras.Input((17, 17, 768))
+    last = inception_features(INCEPTIONS["inception_v200"], pixels).last
+    aux = keras.Model(tap, auxiliary_head(tap, 7))
     # Cut at two sigma, a normal of sigma 0.1 has a deviation of 0.08796 (scipy's truncnorm).
-    aux_convolutions = [
-        with_heads["inception_v200"].get_layer(f"aux_{k}_conv") for k in ("1x1", "5x5")
-    ]
-    trunk_layers = trunks["inception_v200"].layers
-    for layer in [*trunk_layers, *aux_convolutions]:
+    for layer in [*keras.Model(pixels, last).layers, *aux.layers]:
         if isinstance(layer, keras.layers.Conv2D):
             kernel = np.asarray(layer.kernel)
             assert np.abs(kernel).max() <= 0.2 + 1e-7
@@ -175,7 +176,7 @@ def test_initial_values_are_the_sources(trunks, with_heads):
         if isinstance(layer, keras.layers.BatchNormalization):
             assert (np.asarray(layer.gamma) == 1).all()
             assert (np.asarray(layer.beta) == 0).all()
-    dense = with_heads["inception_v200"].get_layer("aux_logits")
+    dense = aux.get_layer("aux_logits")
     kernel, bias = np.asarray(dense.kernel), np.asarray(dense.bias)
     assert 0.0018 < np.abs(kernel).max() <= 0.002
     assert 0 < np.abs(bias).max() <= 768**-0.5
@@ -260,7 +261,8 @@ def test_refusals():
 @pytest.mark.parametrize("name", ["inception_v100_figure7", "inception_v200"])
 def test_75_px_is_really_the_smallest(name):
     # By hand: 75 -> 37 -> 35 -> 35 -> 17 -> 17 -> 15 -> 7 (stem), 7 -> 3 -> 1 (reductions).
-    maps = inception_features(INCEPTIONS[name], keras.Input((75, 75, 3)))
+    with seeded_weights.no_initial_values():
+        maps = inception_features(INCEPTIONS[name], keras.Input((75, 75, 3)))
     assert (maps.last.shape, maps.auxiliary.shape) == ((None, 1, 1, 2048), (None, 3, 3, 768))
 
 
@@ -289,27 +291,18 @@ def test_modules_are_torchvisions(layer, module):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", INCEPTIONS)
 def test_a_small_picture_as_torchvision_sees_it(name):
-    check_twin(name, size=107, module_of=torchvision_module)
-
-
-@pytest.mark.peers
-@pytest.mark.slow
-def test_a_picture_of_299_px_as_torchvision_sees_it():
-    check_twin(
-        "inception_v3",
-        torch_name="inception_v3_with_heads",
-        size=299,
-        batch=2,
-        module_of=torchvision_module,
-    )
+    # All have the same kinds of layers.
+    both = name == "inception_v200"
+    policies = ("float64", "float32") if both else ("float64",)
+    check_twin(name, size=107, module_of=torchvision_module, policies=policies)
 
 
 @pytest.mark.peers
 @pytest.mark.slow
 def test_both_heads_are_torchvisions():
-    """Its whole state dict loads, heads included, and both give torchvision's logits."""
+    """At 299 px, where its whole state dict loads, heads included: both give its logits."""
     theirs = twin("inception_v3_with_heads", size=299, batch=2)
-    with contracts.global_policy("float64"):
+    with contracts.global_policy("float64"), seeded_weights.no_initial_values():
         trunk = networks.trunk_of(create_backbone("inception_v3", image_size=299))
         features, tap = trunk.outputs
         pooled = keras.layers.GlobalAveragePooling2D()(features)
