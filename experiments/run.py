@@ -126,6 +126,9 @@ def _dispatch(options: argparse.Namespace) -> int:
 
         check_installed(options.log_to)
     context = Context(experiment, size, source, workdir, options.log_to, options.profile)
+    if options.dry_run and source.kind == "records":
+        # Nothing is written: settings can be compared without a folder for each.
+        return _try(context, options)
     with workdir.claim(experiment, source.folder):
         # A trial belongs to the run of the recipe that it tries: same folder, same records.
         if options.find_lr or options.dry_run or overfit:

@@ -24,7 +24,7 @@ def dry_run(capsys, demo_records, tmp_path):
         where = ("--data", str(demo_records), "--workdir", str(tmp_path / "run"))
         code = run.main([*QUICK, *where, *arguments])
         captured = capsys.readouterr()
-        assert not (tmp_path / "run" / "training").exists()
+        assert not (tmp_path / "run").exists()  # records are there, so nothing is written
         return code, captured.out, captured.err
 
     return call
