@@ -73,7 +73,7 @@ def test_the_report_tells_what_was_missed():
     entry = {"images": 100, "bytes": 12_000_000, "seconds": [1.0], "cpu_seconds": [2.0]}
     slow = {"images": 100, "bytes": 12_000_000, "seconds": [4.0], "cpu_seconds": [4.0]}
     ours = entry | {"seconds": [2.0], "cpu_seconds": [2.0]}
-    subjects = {"floor": entry, "delf": slow, "convert": ours}
+    subjects = {"floor": entry, "md5": entry, "delf": slow, "convert": ours}
     text = markdown(
         {
             "machine": {"cpu": "a CPU", "cores": 2},

@@ -39,7 +39,7 @@ from experiments.benchmarks.ingestion_report import markdown, speed_ratio
 from experiments.benchmarks.ingestion_subjects import Clock
 
 OURS = {"convert": (), "convert, trusting": ("--no-verify-pixels",)}
-OTHERS = ("floor", "copy", "decode", "delf", "tfds")
+OTHERS = ("floor", "md5", "copy", "decode", "delf", "tfds")
 # These are so slow that they get the first files only.
 _SLOW = ("delf", "tfds", "decode")
 _FULL = ("--subset", "full", "--validation-fraction", "0.2")

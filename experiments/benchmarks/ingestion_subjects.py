@@ -4,6 +4,7 @@ seconds and its processor seconds.
     python -m experiments.benchmarks.ingestion_subjects NAME --raw DIR --out DIR --images N
 
 floor   reads every file and computes its SHA-256, on all cores: no ingestion can do less
+md5     the same with MD5, the checksum that GLDv2 is published with
 copy    the floor, and writes the bytes once, in 128 files, each flushed to the disk
 decode  the floor, and decodes every picture with Pillow, on all cores
 delf    the algorithm of DELF's build_image_dataset.py, from its description, in one process
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import functools
 import hashlib
 import io
 import json
@@ -77,14 +79,19 @@ def _on_all_cores(images: list, work: Callable[[list], None]) -> dict[str, float
     return told
 
 
-def _checksum_all(images: list) -> None:
+def _checksum_all(algorithm: str, images: list) -> None:
     for _, path, _ in images:
-        hashlib.sha256(path.read_bytes()).digest()
+        hashlib.new(algorithm, path.read_bytes()).digest()
 
 
 def floor(images: list, out: Path) -> dict[str, float]:
     """Reads and checksums."""
-    return _on_all_cores(images, _checksum_all)
+    return _on_all_cores(images, functools.partial(_checksum_all, "sha256"))
+
+
+def md5(images: list, out: Path) -> dict[str, float]:
+    """Reads and checksums."""
+    return _on_all_cores(images, functools.partial(_checksum_all, "md5"))
 
 
 def copy(images: list, out: Path) -> dict[str, float]:
@@ -200,7 +207,14 @@ def tfds(images: list, out: Path) -> dict[str, float]:
     return clock.read()
 
 
-SUBJECTS = {"floor": floor, "copy": copy, "decode": decode, "delf": delf, "tfds": tfds}
+SUBJECTS = {
+    "floor": floor,
+    "md5": md5,
+    "copy": copy,
+    "decode": decode,
+    "delf": delf,
+    "tfds": tfds,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
