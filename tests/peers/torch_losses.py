@@ -19,6 +19,9 @@ import numpy as np
 import torch
 from pytorch_metric_learning import distances, losses, miners, reducers
 
+# Threads that wait for each other cost more than these small tensors do.
+torch.set_num_threads(1)
+
 DISTANCES = {
     "squared": lambda: distances.LpDistance(power=2),
     "euclidean": lambda: distances.LpDistance(),

@@ -38,6 +38,8 @@ def with_centers(num_classes: int, dim: int, subcenters: int) -> dict[str, torch
 
 
 def main(folder: Path, num_classes: int, subcenters: int) -> None:
+    # Threads that wait for each other cost more than these small tensors do.
+    torch.set_num_threads(1)
     with np.load(folder / "given.npz") as arrays:
         given = {name: torch.from_numpy(array) for name, array in arrays.items()}
     labels, out = given["labels"], {}
