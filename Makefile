@@ -6,6 +6,8 @@ INSTALLED := $(VENV)/.installed
 # Other people's implementations, which the tests marked `peers` compare ours with.
 TORCH := .venv-torch/.installed
 KERAS2 := .venv-keras2/.installed
+# Apache Beam, which wants older packages than the suite's.
+BEAM := .venv-beam/.installed
 # The last packages for Keras 2 know no newer Python.
 PYTHON311 ?= $(shell $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && echo $(PYTHON) || command -v python3.11)
 PIP := -m pip install --quiet --disable-pip-version-check
@@ -15,7 +17,7 @@ PIP := -m pip install --quiet --disable-pip-version-check
 demo: $(INSTALLED)
 	$(BIN)/python -m experiments.run --exp inception_v200
 
-test: $(INSTALLED) $(TORCH) $(KERAS2) test-alone
+test: $(INSTALLED) $(TORCH) $(KERAS2) $(BEAM) test-alone
 
 # The suite without building the peers' environments: what compares with them is skipped.
 test-alone: $(INSTALLED)
@@ -26,7 +28,7 @@ test-alone: $(INSTALLED)
 test-fast: $(INSTALLED)
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
 
-peers: $(TORCH) $(KERAS2)
+peers: $(TORCH) $(KERAS2) $(BEAM)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -56,5 +58,10 @@ else
 	@touch $@
 endif
 
+$(BEAM): tests/peers/beam_requirements.txt
+	$(PYTHON) -m venv .venv-beam
+	.venv-beam/bin/python $(PIP) -r $<
+	@touch $@
+
 clean:
-	rm -rf $(VENV) .venv-torch .venv-keras2 *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-torch .venv-keras2 .venv-beam *.egg-info .pytest_cache .ruff_cache .hypothesis

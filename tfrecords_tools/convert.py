@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from landmarks_tf.records import Manifest, RecordIndex, list_splits, shard_name
 from tfrecords_tools import resume
+from tfrecords_tools.beam import cli as beam_cli
 from tfrecords_tools.convert_arguments import add_arguments as add_arguments
 from tfrecords_tools.finish import copy_metadata, finish_split, summary, write_label_map
 from tfrecords_tools.foreign import ForeignRecords
@@ -84,7 +85,7 @@ def convert(
     source, plan = plan_conversion(raw, options)
     workers = workers or len(os.sched_getaffinity(0))
     job = Conversion(source, Path(out), options, plan, workers, progress, say)
-    for line in _remarks_on(plan, options):
+    for line in remarks_on(plan, options):
         say(line)
     if resume.is_complete(job.out, job.group, plan):
         manifests = _already_there(job)
@@ -157,7 +158,7 @@ def _write_shards(job: Conversion, splits: list[SplitPlan]) -> dict[str, dict[st
             job.out,
             split,
             shard,
-            _reencoding(job.options),
+            reencoding_of(job.options),
             job.options.verify_pixels,
         )
         for split in splits
@@ -193,7 +194,7 @@ def _images(job: Conversion, split: SplitPlan, shard: int) -> ImageSource:
     return FolderImages(job.source)
 
 
-def _remarks_on(plan: Plan, options: ConvertOptions) -> list[str]:
+def remarks_on(plan: Plan, options: ConvertOptions) -> list[str]:
     """What the reader of the output should know about the source before the work begins."""
     counts, split = plan.counts, options.split
     lines = []
@@ -230,7 +231,8 @@ def _make_folder(out: Path) -> None:
         raise OSError(f"no permission to write into {out}")
 
 
-def _reencoding(options: ConvertOptions) -> Reencoding | None:
+def reencoding_of(options: ConvertOptions) -> Reencoding | None:
+    """What images become where they are written anew; None where all bytes stay."""
     if options.reencode_short_side is None:
         return None
     return Reencoding(options.reencode_short_side, options.quality)
@@ -244,6 +246,10 @@ def run(args: argparse.Namespace) -> int:
         ValueError, OSError: what `convert` raises; the caller prints it.
     """
     options = options_from(args)
+    if args.runner is not None:
+        return beam_cli.run(args, options)
+    if args.beam_options is not None:
+        raise UsageError("--beam-options goes with --runner")
     if args.records is None:
         if args.validation_records or args.dialect != "auto":
             raise UsageError("--validation-records and --dialect go with --records")
@@ -276,7 +282,7 @@ def _records_of_others(args: argparse.Namespace, options: ConvertOptions) -> For
 
 def print_plan(plan: Plan, options: ConvertOptions, say: Callable[[str], None] = print) -> None:
     """What a conversion would write, a line a split, and the SHA-256 of its ids in order."""
-    for line in _remarks_on(plan, options):
+    for line in remarks_on(plan, options):
         say(line)
     for split in plan.splits:
         classes = "" if plan.classes is None else f" of {len(plan.classes)} classes"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from tfrecords_tools.beam import cli as beam_cli
 from tfrecords_tools.options import (
     DEFAULT_JPEG_QUALITY,
     DELF_SHARDS,
@@ -57,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_image_arguments(parser)
     _add_train_arguments(parser.add_argument_group("options of --split train"))
     _add_records_arguments(parser.add_argument_group("options of --records"))
+    beam_cli.add_arguments(parser.add_argument_group("where it outgrows one machine"))
 
 
 def _add_image_arguments(parser: argparse.ArgumentParser) -> None:
