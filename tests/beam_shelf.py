@@ -3,11 +3,13 @@
     SHELF=FOLDER python -m tests.beam_shelf convert --raw shelf://raw --out shelf://out ...
 
 It has names and no folders, as object stores, and will not rename over a file, as HDFS. Where
-SHELF_KILLS names a file, the process dies by SIGKILL when that file is to be written.
+SHELF_KILLS names a file, the process dies by SIGKILL when that file is to be written; where
+SHELF_FULL does, the disk is full.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -48,9 +50,10 @@ class ShelfFileSystem(FileSystem):
                 yield FileMetadata(name, path.stat().st_size)
 
     def create(self, path, mime_type=None, compression_type=None):
-        fatal = os.environ.get("SHELF_KILLS")
-        if fatal and fatal in path:
+        if os.environ["SHELF_KILLS"] in path:
             os.kill(os.getpid(), signal.SIGKILL)
+        if os.environ["SHELF_FULL"] in path:
+            raise OSError(errno.ENOSPC, "No space left on device", path)
         _place(path).parent.mkdir(parents=True, exist_ok=True)
         return _place(path).open("wb")
 

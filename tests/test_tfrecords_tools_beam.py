@@ -43,11 +43,11 @@ def shelf(tmp_path_factory):
     return folder
 
 
-def _run(shelf, *arguments, kills=None) -> subprocess.CompletedProcess:
+def _run(shelf, *arguments, kills="no file", full="no file") -> subprocess.CompletedProcess:
     return subprocess.run(
         [PYTHON, "-m", "tests.beam_shelf", "convert", "--runner", "direct", *map(str, arguments)],
         cwd=ROOT,
-        env={"PATH": "/usr/bin:/bin", "SHELF": str(shelf), "SHELF_KILLS": kills or ""},
+        env={"SHELF": str(shelf), "SHELF_KILLS": kills, "SHELF_FULL": full},
         capture_output=True,
         text=True,
     )
@@ -103,6 +103,18 @@ def _check_finished_is_left_alone(shelf, ours):
     assert other.returncode == 1
     assert "seed is 0 there, 3 is asked for (train, validation)" in other.stderr
     assert _bytes(shelf / "remote") == before
+
+
+@needs_beam
+def test_a_full_disk_is_told_in_words(shelf):
+    ours = ("--raw", shelf / "raw", "--out", "shelf://full", *TRAIN)
+    done = _run(shelf, *ours, full="full/.train-00002-of-00003.tmp")
+    assert done.returncode == 1
+    assert "error: the Beam pipeline failed: " in done.stderr
+    assert "No space left on device" in done.stderr
+    assert "finished shards are kept: once this is mended, the same command" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list((shelf / "full").glob("*.manifest.json"))
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import logging
 import shlex
 
 from tfrecords_tools.options import ConvertOptions, UsageError
@@ -51,5 +52,8 @@ def run(args: argparse.Namespace, options: ConvertOptions) -> int:
         ) from None
     from tfrecords_tools.beam.pipeline import convert_on_beam
 
+    if args.runner == "direct":
+        # What fails is told at the end, in words, and not as a traceback before.
+        logging.getLogger("apache_beam.runners").setLevel(logging.CRITICAL)
     convert_on_beam(args.raw, args.out, options, runner=args.runner, flags=flags)
     return 0
