@@ -10,14 +10,18 @@ KERAS2 := .venv-keras2/.installed
 BEAM := .venv-beam/.installed
 # The last packages for Keras 2 know no newer Python.
 PYTHON311 ?= $(shell $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && echo $(PYTHON) || command -v python3.11)
-PIP := -m pip install --quiet --disable-pip-version-check
+# What is never imported need not be compiled.
+PIP := -m pip install --quiet --disable-pip-version-check --no-compile
 
 .PHONY: demo test test-alone test-fast peers lint format clean
 
 demo: $(INSTALLED)
 	$(BIN)/python -m experiments.run --exp inception_v200
 
-test: $(INSTALLED) $(TORCH) $(KERAS2) $(BEAM) test-alone
+# The environments two at a time: while one is unpacked another is downloaded.
+test:
+	$(MAKE) --no-print-directory -j2 $(INSTALLED) peers
+	$(MAKE) --no-print-directory test-alone
 
 # The suite without building the peers' environments: what compares with them is skipped.
 test-alone: $(INSTALLED)
