@@ -62,4 +62,5 @@ def test_the_command(capsys, tiny_arcface):
     assert min(report["images_per_s"].values()) > 0
     assert 0 < report["ratio"]["low"] <= report["ratio"]["median"] <= report["ratio"]["high"]
     assert report["checkpoint_s"] > 0
+    assert report["processor_ratio"]["median"] > 0
     assert f"ratio {report['ratio']['median']:.3f}" in training.told(report)
