@@ -91,6 +91,29 @@ def _run_or_fail(module: str, *arguments: str) -> None:
         pytest.fail(f"{module} {' '.join(map(str, arguments))} failed:\n{done.stdout}{done.stderr}")
 
 
+@pytest.fixture
+def tools(capfd):
+    """`python -m tfrecords_tools` in this process: arguments -> (exit code, stdout, stderr)."""
+    from tfrecords_tools.__main__ import main
+
+    before, visible = signal.getsignal(signal.SIGTERM), os.environ.get("CUDA_VISIBLE_DEVICES")
+
+    def call(*arguments):
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as end:  # argparse
+            code = end.code
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    yield call
+    # What the command sets is the process', which others share here.
+    signal.signal(signal.SIGTERM, before)
+    os.environ.pop("CUDA_VISIBLE_DEVICES", None)
+    if visible is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible
+
+
 @contextlib.contextmanager
 def _alone(name: str, tmp_path_factory, worker_id: str):
     """A folder that all workers of the session share; inside, the one that holds it alone."""

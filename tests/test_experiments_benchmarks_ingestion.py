@@ -10,6 +10,7 @@ import tensorflow as tf
 from PIL import Image
 
 from experiments.benchmarks import ingestion, ingestion_subjects
+from experiments.benchmarks.command import MeasurementError
 from experiments.benchmarks.ingestion_corpus import encode, image_path, make_corpus, make_rows
 from experiments.benchmarks.ingestion_report import markdown, speed_ratio
 from tests.conftest import run_module
@@ -124,7 +125,7 @@ def test_subjects_write_what_they_should(raw, tmp_path, name):
 
 
 def test_a_subject_that_fails_is_told(tmp_path, capsys):
-    with pytest.raises(ingestion.SubjectError, match=r"failed \(2\): .*invalid choice: 'x'"):
+    with pytest.raises(MeasurementError, match=r"failed \(2\): .*invalid choice: 'x'"):
         ingestion._run("x", tmp_path, tmp_path / "records", 1, 1)
     with pytest.raises(SystemExit):
         ingestion.main(["--names", "10", "--files", "20"])

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import csv
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -14,7 +12,6 @@ import tensorflow as tf
 
 from landmarks_tf.records import RecordIndex
 from tests.reference.gldv2 import picture
-from tfrecords_tools import __main__ as command
 from tfrecords_tools.arrange.cli import arrange
 from tfrecords_tools.arrange.layout import ArrangeError, partial_folder
 from tfrecords_tools.arrange.splits import INDEX, TEST, TRAIN
@@ -39,20 +36,8 @@ def photos(tmp_path):
 
 
 @pytest.fixture
-def run(capfd):
-    """Runs a command in this process; (exit code, stdout, stderr)."""
-    before, visible = signal.getsignal(signal.SIGTERM), os.environ.get("CUDA_VISIBLE_DEVICES")
-
-    def call(*arguments):
-        code = command.main([str(argument) for argument in arguments])
-        out, err = capfd.readouterr()
-        return code, out, err
-
-    yield call
-    signal.signal(signal.SIGTERM, before)
-    os.environ.pop("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = visible
+def run(tools):
+    return tools
 
 
 def test_from_photos_to_records_and_a_sound_check(run, photos, tmp_path):

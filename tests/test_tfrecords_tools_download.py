@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import fcntl
-import os
 import re
 import resource
 import signal
@@ -19,7 +18,6 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.gldv2_server import Gldv2Server, gldv2_server, image_ids, tar_of_images
-from tfrecords_tools import __main__ as command
 from tfrecords_tools.download.fetch import Patience
 from tfrecords_tools.download.options import DownloadOptions
 from tfrecords_tools.download.published import PublishedTar, published_tables
@@ -433,30 +431,24 @@ def test_ctrl_c_ends_it_at_once_even_where_a_server_is_silent(server, expected, 
     assert on_disk(out) == expected
 
 
-def test_the_command_reports_and_its_errors_are_for_people(server, expected, out, capfd):
-    before = signal.getsignal(signal.SIGTERM)
-    devices = os.environ.get("CUDA_VISIBLE_DEVICES")
-    words = ["download", "--out", str(out), "--base-url", server.url, "--tars", "0-1"]
-    try:
-        assert command.main([*words, "--dry-run"]) == 0
-        assert "train: 2 of 2 tars to fetch" in capfd.readouterr().out
-        assert command.main(words) == 0
-        assert "fetched " in capfd.readouterr().out
-        del server.files["md5sum/test/md5.images_000.txt"]
-        (out / "test/.download/images_000.json").unlink()
-        assert command.main(words) == 1
-        errors = capfd.readouterr().err
-        assert errors.splitlines()[-3:-1] == [
-            "error: 1 file(s) could not be fetched:",
-            f"  test/images_000.tar: {server.url}/md5sum/test/md5.images_000.txt: the server has "
-            "no such file (404)",
-        ]
-        assert command.main([*words, "--jobs", "0"]) == 2
-    finally:
-        signal.signal(signal.SIGTERM, before)
-        os.environ.pop("CUDA_VISIBLE_DEVICES")
-        if devices is not None:
-            os.environ["CUDA_VISIBLE_DEVICES"] = devices
+def test_the_command_reports_and_its_errors_are_for_people(server, expected, out, tools):
+    words = ["download", "--out", out, "--base-url", server.url, "--tars", "0-1"]
+    code, told, _ = tools(*words, "--dry-run")
+    assert code == 0
+    assert "train: 2 of 2 tars to fetch" in told
+    code, told, _ = tools(*words)
+    assert code == 0
+    assert "fetched " in told
+    del server.files["md5sum/test/md5.images_000.txt"]
+    (out / "test/.download/images_000.json").unlink()
+    code, _, errors = tools(*words)
+    assert code == 1
+    assert errors.splitlines()[-3:-1] == [
+        "error: 1 file(s) could not be fetched:",
+        f"  test/images_000.tar: {server.url}/md5sum/test/md5.images_000.txt: the server has "
+        "no such file (404)",
+    ]
+    assert tools(*words, "--jobs", "0")[0] == 2
 
 
 def test_no_thread_is_left(server, expected, out):

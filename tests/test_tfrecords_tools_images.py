@@ -17,7 +17,6 @@ from tfrecords_tools.images import (
     BadImageError,
     Reencoding,
     check_image,
-    load_image,
     read_file,
     strict_decoding,
 )
@@ -42,14 +41,14 @@ def put(tmp_path):
 )
 def test_every_kind_of_picture_is_kept_byte_for_byte(put, mode, fmt):
     data = picture("a", mode=mode, fmt=fmt)
-    loaded = load_image(put(data))
+    loaded = check_image(read_file(put(data)))
     assert loaded.data == data
     assert (loaded.format, loaded.height, loaded.width) == (fmt, 16, 24)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3000, 1), (1, 3000)])
 def test_extreme_aspect_ratios_are_kept(put, size):
-    loaded = load_image(put(picture("a", size=size)))
+    loaded = check_image(read_file(put(picture("a", size=size))))
     assert (loaded.width, loaded.height) == size
 
 
@@ -91,7 +90,7 @@ def _encoded(fmt: str) -> bytes:
 )
 def test_bad_bytes_have_a_reason(put, data, reason):
     with strict_decoding(), pytest.raises(BadImageError) as caught:
-        load_image(put(data))
+        check_image(read_file(put(data)))
     assert str(caught.value).startswith(reason)
     assert "\n" not in str(caught.value)
 

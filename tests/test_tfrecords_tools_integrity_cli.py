@@ -2,11 +2,10 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ import pytest
 from tests.reference import gldv2, gldv2_tables
 from tests.reference.gldv2 import picture
 from tests.unprivileged import public_folder, unwritable
-from tfrecords_tools import __main__ as command
 from tfrecords_tools.integrity.cli import check
 from tfrecords_tools.raw import RawFolderError
 
@@ -28,23 +26,8 @@ def raw(tmp_path):
 
 
 @pytest.fixture
-def run(capfd):
-    """Runs the command in this process; (exit code, stdout, stderr)."""
-    before, visible = signal.getsignal(signal.SIGTERM), os.environ.get("CUDA_VISIBLE_DEVICES")
-
-    def call(*arguments):
-        try:
-            code = command.main(["check", *map(str, arguments)])
-        except SystemExit as end:  # argparse
-            code = end.code
-        out, err = capfd.readouterr()
-        return code, out, err
-
-    yield call
-    signal.signal(signal.SIGTERM, before)
-    os.environ.pop("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = visible
+def run(tools):
+    return partial(tools, "check")
 
 
 def test_a_sound_folder_is_0_and_the_report_is_written(run, raw, tmp_path):

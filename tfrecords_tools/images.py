@@ -55,26 +55,12 @@ class Reencoding:
     quality: int
 
 
-def load_image(path: Path, reencoding: Reencoding | None = None) -> EncodedImage:
-    """Reads an image file and proves that Pillow and TensorFlow decode all of it.
-
-    Without `reencoding`, and for images that are small enough already, the bytes are the file's
-    own. Written anew are the pixels that readers of the original would see: three channels as
-    TensorFlow decodes them, an EXIF orientation not applied.
-
-    Raises:
-        BadImageError: the file is missing, unreadable, empty, too large, truncated, no image, or
-            neither JPEG nor PNG.
-        OSError: reading failed for a reason that has nothing to do with this one file.
-    """
-    return check_image(read_file(path), reencoding)
-
-
 def read_file(path: Path) -> bytes:
     """The bytes of a regular, non-empty file of at most `MAX_FILE_BYTES`.
 
     Raises:
-        BadImageError, OSError: as `load_image`.
+        BadImageError: the file is missing, unreadable, empty, too large, or no file.
+        OSError: reading failed for a reason that has nothing to do with this one file.
     """
     try:
         status = path.stat()
@@ -94,10 +80,14 @@ def read_file(path: Path) -> bytes:
 
 
 def check_image(data: bytes, reencoding: Reencoding | None = None) -> EncodedImage:
-    """Proves that image bytes decode, in Pillow and in TensorFlow; see `load_image`.
+    """Proves that image bytes decode, all of them, in Pillow and in TensorFlow.
+
+    Without `reencoding`, and for images that are small enough already, the bytes stay as they are.
+    Written anew are the pixels that readers of the original would see: three channels as
+    TensorFlow decodes them, an EXIF orientation not applied.
 
     Raises:
-        BadImageError: they do not.
+        BadImageError: too many pixels, truncated, no image, or neither JPEG nor PNG.
     """
     image_format, width, height = _decode_with_pillow(data)
     pixels = _decode_with_tensorflow(data)

@@ -15,6 +15,8 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
+from experiments.benchmarks.command import MeasurementError
+from experiments.benchmarks.ratios import speed_ratio
 from experiments.benchmarks.subjects import TWINS, Subject
 from experiments.benchmarks.worker import MODES
 
@@ -53,10 +55,6 @@ class Setting:
                 raise ValueError(f"{field} must be at least 1. Received: {getattr(self, field)}.")
         if not 0 <= self.seconds < math.inf:
             raise ValueError(f"seconds must not be negative. Received: {self.seconds}.")
-
-
-class MeasurementError(RuntimeError):
-    """A network could not be measured, and why."""
 
 
 class Process:
@@ -220,19 +218,3 @@ def _summary(facts: dict, seconds: dict[str, list[float]], batch_size: int) -> d
     }
     kept = {key: facts[key] for key in ("parameters", "multiply_adds", "memory")}
     return kept | speeds
-
-
-def speed_ratio(ours: list[float], twins: list[float]) -> dict[str, float]:
-    """How many pictures a second we make for one of the twin's, round by round.
-
-    Args:
-        ours, twins: seconds a step, one number a round.
-
-    Returns:
-        {"median", "low", "high"}: of the rounds' ratios; low and high are their quartiles.
-    """
-    ratios = [theirs / mine for mine, theirs in zip(ours, twins, strict=True)]
-    if len(ratios) == 1:
-        return {"median": ratios[0], "low": ratios[0], "high": ratios[0]}
-    low, median, high = statistics.quantiles(ratios, n=4, method="inclusive")
-    return {"median": median, "low": low, "high": high}

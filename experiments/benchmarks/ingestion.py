@@ -34,6 +34,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from experiments.benchmarks.command import MeasurementError, exit_code
 from experiments.benchmarks.ingestion_corpus import make_corpus, make_rows
 from experiments.benchmarks.ingestion_report import markdown, speed_ratio
 from experiments.benchmarks.ingestion_subjects import Clock
@@ -53,10 +54,6 @@ _ROWS = {
 }
 
 
-class SubjectError(RuntimeError):
-    """A subject failed, and what it said."""
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, measure, and turn every user's mistake into a message and an exit code."""
     parser = _parser()
@@ -66,17 +63,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             parser.error(f"--{name.replace('_', '-')} must be at least 1")
     if options.names < options.files:
         parser.error("--names must not be below --files")
-    try:
-        if options.out is not None:
-            options.out.mkdir(parents=True, exist_ok=True)  # before the work, not after it
-        with _scratch(options.scratch) as scratch:
-            return _measure_rows(options, scratch) if options.rows else _compare(options, scratch)
-    except (SubjectError, OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\ninterrupted", file=sys.stderr)
-        return 130
+    return exit_code(lambda: _dispatch(options))
+
+
+def _dispatch(options: argparse.Namespace) -> int:
+    if options.out is not None:
+        options.out.mkdir(parents=True, exist_ok=True)  # before the work, not after it
+    with _scratch(options.scratch) as scratch:
+        return _measure_rows(options, scratch) if options.rows else _compare(options, scratch)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -170,7 +164,7 @@ def _output(words: list[str]) -> str:
     )
     if done.returncode:
         last = " ".join(done.stderr.strip().splitlines()[-1:])
-        raise SubjectError(f"`python -m {' '.join(words)}` failed ({done.returncode}): {last}")
+        raise MeasurementError(f"`python -m {' '.join(words)}` failed ({done.returncode}): {last}")
     return done.stdout
 
 
@@ -204,7 +198,7 @@ def _peak(command: list[str]) -> tuple[float, int]:
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise SubjectError(f"{' '.join(command)} failed with exit code {process.returncode}")
+        raise MeasurementError(f"{' '.join(command)} failed with exit code {process.returncode}")
     return time.perf_counter() - started, usage.ru_maxrss * 1024
 
 

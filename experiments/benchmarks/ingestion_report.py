@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import statistics
 
+from experiments.benchmarks import ratios
+
 _MB = 1e6
 TARGETS = {"floor": 0.8, "md5": 0.8, "delf": 5.0}
 _WHAT = {
@@ -27,14 +29,9 @@ def speed_ratio(ours: dict, other: dict) -> dict[str, float]:
     Returns:
         {"median", "low", "high"}: of the rounds' ratios; low and high are their quartiles.
     """
-    ratios = [
-        (ours["images"] / mine) / (other["images"] / theirs)
-        for mine, theirs in zip(ours["seconds"], other["seconds"], strict=True)
-    ]
-    if len(ratios) == 1:
-        return {"median": ratios[0], "low": ratios[0], "high": ratios[0]}
-    low, median, high = statistics.quantiles(ratios, n=4, method="inclusive")
-    return {"median": median, "low": low, "high": high}
+    return ratios.speed_ratio(
+        *([seconds / one["images"] for seconds in one["seconds"]] for one in (ours, other))
+    )
 
 
 def processor_ratio(ours: dict, other: dict, other_cores: float) -> float:
@@ -66,10 +63,10 @@ def markdown(report: dict) -> str:
     subjects = report["subjects"]
     for name, entry in subjects.items():
         seconds = statistics.median(entry["seconds"])
-        ratios = [_cell(speed_ratio(entry, subjects[other])) for other in ("floor", "delf")]
+        cells = [_cell(speed_ratio(entry, subjects[other])) for other in ("floor", "delf")]
         lines.append(
             f"| {_WHAT[name]} | {entry['images']:,} | {entry['images'] / seconds:,.0f} "
-            f"| {entry['bytes'] / seconds / _MB:,.0f} | {' | '.join(ratios)} "
+            f"| {entry['bytes'] / seconds / _MB:,.0f} | {' | '.join(cells)} "
             f"| {1000 * statistics.median(entry['cpu_seconds']) / entry['images']:.3f} |"
         )
     return "\n".join([*lines, "", *_verdicts(report)])

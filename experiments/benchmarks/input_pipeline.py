@@ -31,6 +31,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from experiments.benchmarks.command import MeasurementError, exit_code
+
 # name: (title, function of input_pipeline_subjects, its own arguments)
 PIPELINES = {
     "decoding": ("bare decoding, bytes in memory: the floor", "decoding", {}),
@@ -60,21 +62,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {mistake}", file=sys.stderr)
         return 2
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from experiments.benchmarks.comparison import MeasurementError
+    return exit_code(lambda: _dispatch(options))
+
+
+def _dispatch(options: argparse.Namespace) -> int:
     from experiments.benchmarks.input_pipeline_report import markdown
     from experiments.workdir import write_json
 
-    try:
-        if options.out is not None:
-            options.out.mkdir(parents=True, exist_ok=True)  # before the work, not after it
-        with tempfile.TemporaryDirectory(prefix="input-pipeline-") as folder:
-            report = measure(options, Path(folder))
-    except (MeasurementError, OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\ninterrupted", file=sys.stderr)
-        return 130
+    if options.out is not None:
+        options.out.mkdir(parents=True, exist_ok=True)  # before the work, not after it
+    with tempfile.TemporaryDirectory(prefix="input-pipeline-") as folder:
+        report = measure(options, Path(folder))
     text = markdown(report)
     if options.out is not None:
         (options.out / "input_pipeline.md").write_text(text + "\n", encoding="utf-8")
@@ -220,7 +218,7 @@ def _arguments(name: str, image_size: int, folder: Path, options: argparse.Names
 
 def entry(name: str, image_size: int, own: list[dict], floor: list[dict]) -> dict:
     """One pipeline's entry of the report, of its rounds and the floor's."""
-    from experiments.benchmarks.comparison import speed_ratio
+    from experiments.benchmarks.ratios import speed_ratio
 
     seconds = {clock: [one[clock] for one in own] for clock in ("wall", "processor")}
     ratio = {
@@ -238,7 +236,6 @@ def entry(name: str, image_size: int, own: list[dict], floor: list[dict]) -> dic
 
 def _start(folder: Path, rows: int) -> dict:
     from experiments.benchmarks import input_pipeline_start
-    from experiments.benchmarks.comparison import MeasurementError
 
     made = folder / "start"
     paths = (folder / "files").rglob("*.jpg")

@@ -29,12 +29,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.benchmarks.allocations import LOGGED, most_bytes_alive
+from experiments.benchmarks.command import MeasurementError, exit_code
 
 NAMES = ("products", "textbook", "apart", "fused", "streamed", "sampled")
-
-
-class MeasurementError(RuntimeError):
-    """A head could not be measured, and why."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,14 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 file=sys.stderr,
             )
             return 2
-    try:
-        return _dispatch(options, classes)
-    except (MeasurementError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\ninterrupted", file=sys.stderr)
-        return 130
+    return exit_code(lambda: _dispatch(options, classes))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -27,6 +27,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from experiments.benchmarks.command import exit_code
+
 RECIPES = (
     "mobilenet_v2_softmax",
     "mobilenet_v2_arcface",
@@ -39,20 +41,10 @@ RECIPES = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, run, and turn every user's mistake into a message and an exit code."""
-    from experiments.settings import UnknownSettingError
-
     options = _parser().parse_args(arguments)
-    try:
-        return _dispatch(options)
-    except UnknownSettingError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
-        return 130
+    return exit_code(
+        lambda: _dispatch(options), interrupted="interrupted; the same command goes on from here"
+    )
 
 
 def _parser() -> argparse.ArgumentParser:

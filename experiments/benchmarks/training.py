@@ -30,6 +30,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from experiments.benchmarks.command import exit_code
+
 TARGET = 0.95
 
 
@@ -37,19 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, measure, and turn every user's mistake into a message and an exit code."""
     options = _parser().parse_args(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from experiments.settings import UnknownSettingError
+    return exit_code(lambda: _dispatch(options))
 
-    try:
-        report = measure(_recipe(options), steps=options.steps, repeats=options.repeats)
-    except UnknownSettingError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\ninterrupted", file=sys.stderr)
-        return 130
+
+def _dispatch(options: argparse.Namespace) -> int:
+    report = measure(_recipe(options), steps=options.steps, repeats=options.repeats)
     print(json.dumps(report, indent=2) if options.json else told(report))
     return 0 if report["ratio"]["median"] >= TARGET else 1
 
@@ -111,7 +105,7 @@ def measure(recipe, *, steps: int, repeats: int) -> dict:
     import keras
 
     from experiments.benchmarks import device
-    from experiments.benchmarks.comparison import speed_ratio
+    from experiments.benchmarks.ratios import speed_ratio
 
     batch = _batch(recipe)
     sides = {"engine": _Engine(recipe, batch, steps), "bare": _Bare(recipe, batch, steps)}
