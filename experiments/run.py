@@ -21,6 +21,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 
 from experiments.data_source import find_data
@@ -33,6 +34,9 @@ from experiments.workdir import Workdir
 # As landmarks_tf.training.trackers has them; importing it would make --list slow.
 TRACKERS = ("mlflow", "wandb")
 STAGES = ("prepare", "train", "evaluate", "index", "export", "report")
+# Questions asked of a run once it is evaluated; a plain run asks none of them. Each is a module of
+# experiments.stages with `run(context) -> list[Path]`.
+STUDIES: tuple[str, ...] = ()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -72,7 +76,12 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         help="replace a setting, for instance train.learning_rate=0.1; may be repeated",
     )
-    add("--stage", choices=STAGES, help="stop after this stage (earlier ones run if needed)")
+    add(
+        "--stage",
+        choices=(*STAGES, *STUDIES),
+        help="stop after this stage (earlier ones run if needed); "
+        f"{', '.join(STUDIES)}: a study of the evaluated run, no part of a plain one",
+    )
     add("--list", action="store_true", help="the experiments, one line each")
     add("--show", action="store_true", help="the whole recipe, its parameters, published numbers")
     add(
@@ -134,7 +143,10 @@ def _dispatch(options: argparse.Namespace) -> int:
         if options.find_lr or options.dry_run or overfit:
             _run_stages(context, "prepare")
             return _try(context, options)
-        _run_stages(context, options.stage)
+        if options.stage in STUDIES:
+            _run_study(context, options.stage)
+        else:
+            _run_stages(context, options.stage)
         if options.stage in (None, "report"):
             print(show.summary(context))
     return 0
@@ -204,12 +216,31 @@ def _run_stages(context: Context, last: str | None) -> None:
         else:
             print(f"[{name}]", file=sys.stderr)
             # What comes later was made from what is about to be made again.
-            for later in STAGES[STAGES.index(name) :]:
+            place = STAGES.index(name)
+            studied = STUDIES if place <= STAGES.index("evaluate") else ()
+            for later in (*STAGES[place:], *studied):
                 workdir.unmark(later)
             started = time.time()
             workdir.mark_done(name, started, run(context))
         if name == last:
             return
+
+
+def _run_study(context: Context, name: str) -> None:
+    """One study, on top of an evaluated run; a report that is there already is made again."""
+    workdir = context.workdir
+    _run_stages(context, "evaluate")
+    if not workdir.is_done(name):
+        print(f"[{name}]", file=sys.stderr)
+        workdir.unmark(name)
+        started = time.time()
+        study = import_module(f"experiments.stages.{name}")
+        workdir.mark_done(name, started, study.run(context))
+        if workdir.is_done("report"):
+            workdir.unmark("report")
+            _run_stages(context, "report")
+    for path in workdir.outputs(name):
+        print(path)
 
 
 def _message(error: Exception) -> str:

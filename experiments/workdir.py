@@ -107,11 +107,13 @@ class Workdir:
 
     def is_done(self, stage: str) -> bool:
         """Whether a stage finished and what it made is still there."""
-        marker = self._marker(stage)
-        if not marker.is_file():
+        if not self._marker(stage).is_file():
             return False
-        outputs = read_json(marker)["outputs"]
-        return all((self.root / output).exists() for output in outputs)
+        return all(output.exists() for output in self.outputs(stage))
+
+    def outputs(self, stage: str) -> list[Path]:
+        """What a finished stage made."""
+        return [self.root / output for output in read_json(self._marker(stage))["outputs"]]
 
     def mark_done(self, stage: str, started: float, outputs: list[Path]) -> None:
         """Write a stage's completion marker, last of all it writes."""

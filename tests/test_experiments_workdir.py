@@ -75,6 +75,7 @@ def test_a_stage_is_done_while_its_outputs_are_there(tmp_path):
     workdir.embedder.touch()
     workdir.mark_done("train", time.time() - 2, [workdir.embedder])
     assert workdir.is_done("train")
+    assert workdir.outputs("train") == [workdir.embedder]
     assert workdir.seconds()["train"] == pytest.approx(2, abs=1)
     workdir.embedder.unlink()
     assert not workdir.is_done("train")
