@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from landmarks_tf.retrieval import exact
+from landmarks_tf.retrieval import exact, exact_candidates
 from landmarks_tf.retrieval.exact import ExactIndex
 from landmarks_tf.retrieval.vectors import EmbeddingError
 from tests.reference import retrieval as reference
@@ -53,8 +53,10 @@ def test_equals_the_plain_loop_whatever_the_blocks(
     embeddings = unit_rows(distinct, dim, seed)[rng.integers(0, distinct, num_rows)]
     queries = unit_rows(num_queries, dim, seed + 1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(exact, "_ROWS_PER_BLOCK", block)
+        patch.setattr(exact_candidates, "_ROWS_PER_BLOCK", block)
         patch.setattr(exact, "_QUERIES_PER_BLOCK", 2)
+        patch.setattr(exact, "_UNSURE_AT_ONCE", 1)
+        patch.setattr(exact, "_THREADS", int(rng.integers(1, 3)))
         patch.setattr(exact, "_SPARE", int(rng.integers(0, 8)))
         patch.setattr(exact, "_RESCORED_FLOATS", int(rng.integers(1, 500)))
         if not num_queries:
@@ -70,7 +72,7 @@ def test_more_equal_rows_than_spare_candidates_still_come_in_row_order():
     embeddings = np.concatenate([unit_rows(40, 48), np.repeat(picture, 500, axis=0)])
     embeddings[100, 0] = np.nextafter(embeddings[100, 0], np.float32(2))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(exact, "_ROWS_PER_BLOCK", 37)
+        patch.setattr(exact_candidates, "_ROWS_PER_BLOCK", 37)
         assert_same_as_reference(embeddings, picture, 10)
 
 
@@ -82,6 +84,60 @@ def test_order_does_not_depend_on_which_queries_come_along():
         one_scores, one_rows = index.search(queries[at : at + 1], 25)
         np.testing.assert_array_equal(one_rows[0], rows[at])
         np.testing.assert_array_equal(one_scores[0], scores[at])
+
+
+def test_the_number_of_threads_changes_nothing(monkeypatch):
+    embeddings, queries = unit_rows(900, 17), unit_rows(40, 17, seed=1)
+    monkeypatch.setattr(exact, "_QUERIES_PER_BLOCK", 7)
+    monkeypatch.setattr(exact, "_processors", lambda: 8)
+    answers = []
+    for threads in (1, 3):
+        monkeypatch.setattr(exact, "_THREADS", threads)
+        answers.append(ExactIndex(embeddings).search(queries, 12))
+    for one, other in zip(*answers, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_an_error_in_one_thread_ends_the_others_and_is_the_one_told(monkeypatch):
+    """What a person sees of a full memory, or of Ctrl-C, is that, and soon."""
+    embeddings, queries = unit_rows(500, 8), unit_rows(60, 8, seed=1)
+    monkeypatch.setattr(exact, "_QUERIES_PER_BLOCK", 5)
+    monkeypatch.setattr(exact, "_processors", lambda: 2)
+    begun = []
+
+    def fails(embeddings, queries, keep, stop):
+        begun.append(keep)
+        if len(begun) == 1:
+            raise MemoryError("no room for a block")
+        assert stop.wait(10)
+        raise exact_candidates.StoppedError
+
+    monkeypatch.setattr(exact, "find_candidates", fails)
+    with pytest.raises(MemoryError, match="no room for a block"):
+        ExactIndex(embeddings).search(queries, 3)
+    assert len(begun) < 12
+
+
+def test_blocks_of_queries_are_even_and_all_there():
+    assert exact._blocks(0, 132, 4) == []
+    for count, keep, threads in ((1129, 132, 2), (10_000, 132, 4), (600, 132, 4), (50, 10**6, 2)):
+        blocks = exact._blocks(count, keep, threads)
+        at = [i for block in blocks for i in range(count)[block]]
+        assert at == list(range(count))
+        sizes = [len(range(count)[block]) for block in blocks]
+        assert max(sizes) <= min(1024, max(1, 8_000_000 // keep))
+        assert max(sizes) - min(sizes) < len(sizes)
+    assert len(exact._blocks(1129, 132, 2)) == 2
+
+
+def test_progress_is_shown_where_asked(capsys):
+    index = ExactIndex(unit_rows(50, 8))
+    index.search(unit_rows(9, 8), 3)
+    assert capsys.readouterr().err == ""
+    index.search(unit_rows(9, 8), 3, progress=True)
+    shown = capsys.readouterr().err
+    assert "9/9" in shown
+    assert "queries/s" in shown
 
 
 def test_memory_mapped_float16_is_searched_in_place(tmp_path):

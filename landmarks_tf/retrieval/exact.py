@@ -2,17 +2,25 @@
 
 The ranking is defined, not incidental: the score of a row is its dot product with the query taken
 in float64 and rounded to float32, and rows are ordered by falling score, equal scores by rising
-row. It does not depend on block sizes, on the number of threads or on the BLAS at hand.
+row. It does not depend on block sizes, on the number of threads, on the BLAS at hand, or on whether
+a GPU did the products.
 
 How: float32 matrix products over blocks find candidates, `_SPARE` more than asked for; the
 candidates are scored again in float64. A query whose cut falls within the float32 product's
-rounding error of a dropped row (many near-identical images) is searched once more in float64.
+rounding error of a dropped row (many near-identical images) is looked at once more: every row whose
+product reaches the cut less that error is scored in float64.
 """
 
 from __future__ import annotations
 
+import math
+import os
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from threading import Event
+
 import numpy as np
 
+from landmarks_tf.retrieval.exact_candidates import StoppedError, find_candidates, rows_above
 from landmarks_tf.retrieval.vectors import (
     EmbeddingError,
     as_matrix,
@@ -22,32 +30,47 @@ from landmarks_tf.retrieval.vectors import (
 )
 
 _SPARE = 32
-_ROWS_PER_BLOCK = 8_192
 _QUERIES_PER_BLOCK = 1_024
-_RESCORED_FLOATS = 8_000_000  # gathered candidate rows held at once, as a number of floats
+_QUERIES_WORTH_A_THREAD = 256
+_THREADS = 4  # each holds a block of products; BLAS has its own besides
+_KEPT_PER_BLOCK = 8_000_000  # scores held at once for the queries of a block
+_RESCORED_FLOATS = 100_000  # gathered candidate rows held at once: they fit the processor's cache
+_UNSURE_AT_ONCE = 16
 
 
 class ExactIndex:
     """Inner-product search over unit rows, all of them, always.
 
+    Beside the rows it needs under 150 MB for each of up to four threads.
+
     Args:
         embeddings: (N, D) unit rows, float32 or float16 (float64 is cast); may be memory-mapped,
             and is neither copied nor changed.
         ids: (N,) image ids, or None.
+        device: where the float32 products are made: "cpu" (NumPy), "gpu" (the first that JAX sees;
+            the rows are copied there), "auto" (a GPU if JAX is installed and sees one), or a
+            `jax.Device`. The answer is the same.
 
     Raises:
         EmbeddingError: for an empty matrix, a wrong shape, NaN, or rows that are not unit long.
-        ValueError: for ids that do not fit.
+        ValueError: for ids that do not fit, or a device that is none of these or not there.
+        ImportError: for "gpu" without JAX.
     """
 
     kind = "exact"
 
-    def __init__(self, embeddings, ids=None):
+    def __init__(self, embeddings, ids=None, *, device="cpu"):
         self.embeddings = as_matrix(embeddings, name="the index")
         if not len(self.embeddings):
             raise EmbeddingError(f"the index is empty: shape {self.embeddings.shape}")
         check_unit_rows(self.embeddings, name="the index")
         self.ids = check_ids(ids, len(self.embeddings))
+        self._on_device = None
+        if device != "cpu":
+            from landmarks_tf.retrieval.exact_device import find_device, rows_on
+
+            found = find_device(device)
+            self._on_device = rows_on(found, self.embeddings) if found is not None else None
 
     def __len__(self) -> int:
         return len(self.embeddings)
@@ -57,12 +80,13 @@ class ExactIndex:
         """D, the length of a row."""
         return self.embeddings.shape[1]
 
-    def search(self, queries, k: int) -> tuple[np.ndarray, np.ndarray]:
+    def search(self, queries, k: int, *, progress: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """The k best rows for each query.
 
         Args:
             queries: (Q, D) unit rows; Q may be 0.
             k: how many, 1 to N.
+            progress: show a progress bar with queries/s.
 
         Returns:
             scores (Q, k) float32, cosines, falling; rows (Q, k) int64, equal scores by rising row.
@@ -76,79 +100,101 @@ class ExactIndex:
         check_unit_rows(queries, name="queries")
         scores = np.empty((len(queries), k), np.float32)
         rows = np.empty((len(queries), k), np.int64)
-        for start in range(0, len(queries), _QUERIES_PER_BLOCK):
-            block = slice(start, start + _QUERIES_PER_BLOCK)
+
+        def search_block(block: slice, stop: Event | None) -> int:
             part = queries[block].astype(np.float32, copy=False)
-            scores[block], rows[block] = self._search_block(part, k)
+            scores[block], rows[block] = self._search_block(part, k, stop)
+            return len(part)
+
+        threads = 1 if self._on_device is not None else min(_THREADS, _processors())
+        blocks = _blocks(len(queries), min(k + _SPARE, len(self)), threads)
+        _run(search_block, blocks, threads, _bar(len(queries), progress))
         return scores, rows
 
-    def _search_block(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    def _search_block(
+        self, queries: np.ndarray, k: int, stop: Event | None
+    ) -> tuple[np.ndarray, np.ndarray]:
         keep = min(k + _SPARE, len(self))
-        approximate, candidates = _candidates(self.embeddings, queries, keep)
+        if self._on_device is not None:
+            approximate, candidates = self._on_device.find_candidates(queries, keep)
+        else:
+            approximate, candidates = find_candidates(self.embeddings, queries, keep, stop)
         scores, rows = _rescored(self.embeddings, queries, candidates)
         if keep < len(self):
-            # Every dropped row scored at most the worst kept one, in float32. D products and sums
-            # of unit vectors are off by at most D ulps.
-            rounding = (self.dim + 2) * np.float32(2**-24)
-            unsure = np.flatnonzero(scores[:, k - 1] <= approximate.min(axis=1) + rounding)
-            for query in unsure:
-                scores[query, :k], rows[query, :k] = _search_float64(
-                    self.embeddings, queries[query], k
-                )
+            # Every dropped row scored at most the worst kept one, in float32.
+            unsure = np.flatnonzero(
+                scores[:, k - 1] <= approximate.min(axis=1) + _rounding(self.dim)
+            )
+            for start in range(0, len(unsure), _UNSURE_AT_ONCE):
+                some = unsure[start : start + _UNSURE_AT_ONCE]
+                self._look_again(queries, some, k, scores, rows)
         return scores[:, :k], rows[:, :k]
 
-
-def _candidates(
-    embeddings: np.ndarray, queries: np.ndarray, keep: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """The `keep` best rows by the float32 product, unordered: (Q, keep) scores and rows."""
-    best = np.full((len(queries), 0), -np.inf, np.float32)
-    best_rows = np.zeros((len(queries), 0), np.int64)
-    threshold = np.full((len(queries), 1), -np.inf, np.float32)
-    largest = min(_ROWS_PER_BLOCK, len(embeddings))
-    # Written over block after block: fresh memory costs as much as the comparison does.
-    product_buffer = np.empty(len(queries) * largest, np.float32)
-    above_buffer = np.empty(len(queries) * largest, bool)
-    start, size = 0, min(max(keep, _ROWS_PER_BLOCK // 8), largest)
-    while start < len(embeddings):
-        block = embeddings[start : start + size].astype(np.float32, copy=False)
-        product = product_buffer[: len(queries) * len(block)].reshape(len(queries), len(block))
-        np.matmul(queries, block.T, out=product)
-        if best.shape[1] < keep:
-            found, columns = product, np.broadcast_to(np.arange(len(block)), product.shape)
-        else:
-            # Few rows of a later block beat the worst kept one: comparing is far cheaper than
-            # partitioning the whole product. Blocks grow as the seen part does, so that few do.
-            above = above_buffer[: product.size].reshape(product.shape)
-            found, columns = _above(product, np.greater(product, threshold, out=above))
-        if found.shape[1]:
-            best, best_rows = _merge(best, best_rows, found, columns + start, keep)
-            threshold = best.min(axis=1, keepdims=True)
-        start += len(block)
-        size = min(largest, start)
-    return best, best_rows
+    def _look_again(self, queries, unsure, k: int, scores, rows) -> None:
+        """Writes the k best of these queries, whatever the float32 product left out."""
+        lowest = scores[unsure, k - 1] - _rounding(self.dim)
+        every = rows_above(self.embeddings, queries[unsure], lowest)
+        for query, candidates in zip(unsure, every, strict=True):
+            best = _rescored(self.embeddings, queries[query : query + 1], candidates[None])
+            scores[query, :k], rows[query, :k] = best[0][0, :k], best[1][0, :k]
 
 
-def _above(product: np.ndarray, above: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Entries where `above` holds, left-aligned: (Q, most) scores (-inf) and columns."""
-    at_query, at_column = np.divmod(np.flatnonzero(above), product.shape[1])
-    counts = np.bincount(at_query, minlength=len(product))
-    first = np.cumsum(counts) - counts
-    slot = np.arange(len(at_query)) - first[at_query]
-    found = np.full((len(product), counts.max(initial=0)), -np.inf, np.float32)
-    columns = np.zeros(found.shape, np.int64)
-    found[at_query, slot] = product[at_query, at_column]
-    columns[at_query, slot] = at_column
-    return found, columns
+def _rounding(dim: int) -> np.float32:
+    """How far a float32 product may be off: D products and sums, each by half an ulp of at most
+    the product of the lengths, which are 1 within a thousandth."""
+    return np.float32((1.01 * dim + 4) * 2**-24)
 
 
-def _merge(best, best_rows, found, found_rows, keep: int) -> tuple[np.ndarray, np.ndarray]:
-    scores = np.concatenate([best, found], axis=1)
-    rows = np.concatenate([best_rows, found_rows], axis=1)
-    if scores.shape[1] <= keep:
-        return scores, rows
-    order = np.argpartition(scores, -keep, axis=1)[:, -keep:]
-    return np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)
+def _blocks(num_queries: int, keep: int, threads: int) -> list[slice]:
+    """Slices of queries, of equal size but for one, and one for each thread if it is worth it."""
+    if not num_queries:
+        return []
+    largest = max(1, min(_QUERIES_PER_BLOCK, _KEPT_PER_BLOCK // keep))
+    count = max(
+        math.ceil(num_queries / largest), min(threads, num_queries // _QUERIES_WORTH_A_THREAD)
+    )
+    size = math.ceil(num_queries / count)
+    return [slice(start, start + size) for start in range(0, num_queries, size)]
+
+
+def _run(search_block, blocks: list[slice], threads: int, bar) -> None:
+    """Each block once, in threads: while one selects, BLAS multiplies for another."""
+    if len(blocks) < 2 or threads < 2:
+        with bar:
+            for block in blocks:
+                bar.update(search_block(block, None))
+        return
+    stop = Event()
+    with bar, ThreadPoolExecutor(min(threads, len(blocks))) as pool:
+        running = [pool.submit(search_block, block, stop) for block in blocks]
+        try:
+            for done in as_completed(running):
+                bar.update(done.result())
+        except BaseException as error:
+            # Leaving the pool waits for its threads: tell them, or Ctrl-C takes minutes.
+            stop.set()
+            pool.shutdown(wait=True, cancel_futures=True)
+            if isinstance(error, StoppedError):  # the first to fail says why, not those it stopped
+                raise next(e for r in running if (e := _failure(r)) is not None) from None
+            raise
+
+
+def _failure(future) -> BaseException | None:
+    if future.cancelled():
+        return None
+    error = future.exception()
+    return None if isinstance(error, StoppedError) else error
+
+
+def _processors() -> int:
+    allowed = getattr(os, "sched_getaffinity", None)
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
+
+
+def _bar(num_queries: int, progress: bool):
+    from tqdm import tqdm
+
+    return tqdm(total=num_queries, desc="search", unit=" queries", disable=not progress)
 
 
 def _rescored(
@@ -156,23 +202,11 @@ def _rescored(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Candidates (Q, C) with their float64 scores, ordered by falling score, then row."""
     scores = np.empty(candidates.shape, np.float32)
-    step = max(1, _RESCORED_FLOATS // (candidates.shape[1] * embeddings.shape[1]))
-    for start in range(0, len(queries), step):
-        part = slice(start, start + step)
-        vectors = embeddings[candidates[part]].astype(np.float64)
-        scores[part] = np.einsum("qcd,qd->qc", vectors, queries[part].astype(np.float64))
+    step = max(1, _RESCORED_FLOATS // embeddings.shape[1])
+    for query, vector in enumerate(queries.astype(np.float64)):
+        for start in range(0, candidates.shape[1], step):
+            part = candidates[query, start : start + step]
+            vectors = embeddings[part].astype(np.float64)
+            scores[query, start : start + step] = np.einsum("cd,d->c", vectors, vector)
     order = np.lexsort((candidates, -scores), axis=1)
     return np.take_along_axis(scores, order, 1), np.take_along_axis(candidates, order, 1)
-
-
-def _search_float64(
-    embeddings: np.ndarray, query: np.ndarray, k: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """One query (D,) against every row in float64: k scores and rows."""
-    query = query.astype(np.float64)
-    scores = np.empty(len(embeddings), np.float32)
-    for start in range(0, len(embeddings), _ROWS_PER_BLOCK):
-        block = slice(start, start + _ROWS_PER_BLOCK)
-        scores[block] = np.einsum("nd,d->n", embeddings[block].astype(np.float64), query)
-    rows = np.argsort(-scores, kind="stable")[:k]
-    return scores[rows], rows
