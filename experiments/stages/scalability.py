@@ -219,7 +219,7 @@ def _notes(rows: list[dict], index_size: int, strangers: int, has_table: bool) -
     if share > _MOSTLY_GROUND_TRUTH:
         notes.append(
             f"{share:.0%} of the smallest index is ground truth ({smallest['ground_truth']:,} of "
-            f"{smallest['index_size']:,} images; in GLDv2 about 25 %), and of the whole index "
+            f"{smallest['index_size']:,} images; in GLDv2 about a quarter), and of the whole index "
             f"{rows[-1]['ground_truth'] / index_size:.0%}: there are few distractors to leave out, "
             f"and the sizes hardly differ. The table says little of scale."
         )
