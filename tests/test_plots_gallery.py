@@ -88,18 +88,25 @@ def test_marks_and_frames():
     picture = thumbnail(encoded(red_left_half("RGB")))
     matches = (
         Match("a", 0.91, True, picture),
-        Match("b", 0.52, False, None),
+        Match("b", 0.52, False, None, "_Gate"),
         Match("c", 0.13, None, picture),
     )
     figure = gallery_figure(
-        [GalleryRow("q1", picture, matches, "Big_$tower"), GalleryRow("q2", None, matches[:1])]
+        [
+            GalleryRow("q1", picture, matches, "Big_$tower", "AP 0.4"),
+            GalleryRow("q2", None, matches[:1]),
+        ]
     )
     titles = [axes.get_title() for axes in figure.axes]
     assert titles == [r"Big_\$tower", "✓ 0.91", "✗ 0.52", "0.13", "q2", "✓ 0.91", "", ""]
+    below = [axes.get_xlabel() for axes in figure.axes]
+    assert below == ["AP 0.4", "", "\u200b_Gate", "", "", "", "", ""]
+    late = gallery_figure([GalleryRow("q", picture, (Match("a", 0.5, True, picture, rank=1234),))])
+    assert late.axes[1].get_title() == "✓ 0.50  rank 1,234"
     right, wrong, unjudged = (figure.axes[n] for n in (1, 2, 3))
     assert right.spines["left"].get_edgecolor() != wrong.spines["left"].get_edgecolor()
-    assert right.axison
-    assert not unjudged.axison
+    assert right.spines["left"].get_visible()
+    assert not unjudged.spines["left"].get_visible()
     assert [text.get_text() for text in wrong.texts] == ["no picture"]
     with pytest.raises(ValueError, match="at least one query"):
         gallery_figure([])

@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from landmarks_tf.plots.umap_plot import choose_images, project, scatter, umap_figure
+from landmarks_tf.plots.umap_plot import (
+    choose_images,
+    project,
+    published_sizes,
+    scatter,
+    umap_figure,
+)
 
 
 def test_largest_landmarks_first_and_so_many_images_of_each():
@@ -59,3 +65,13 @@ def test_refusals():
         umap_figure(rows, labels, sizes=(350, 900))
     with pytest.raises(ValueError, match="expected 36 labels, received"):
         umap_figure(rows, labels[:5])
+
+
+def test_the_papers_sizes_where_there_are_enough_such_landmarks():
+    labels = np.repeat(np.arange(5), [349, 350, 900, 901, 3])
+    assert published_sizes(labels, 2) == (350, 900)
+    assert published_sizes(labels, 3) == (2, np.inf)
+    chosen = labels[choose_images(labels, num_landmarks=2, sizes=published_sizes(labels, 2))]
+    assert np.unique(chosen, return_counts=True)[1].tolist() == [51, 51]
+    assert sorted(set(chosen.tolist())) == [1, 2]
+    assert published_sizes(np.full(9, -1)) == (2, np.inf)

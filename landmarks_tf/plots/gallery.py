@@ -35,6 +35,7 @@ class Match:
         right: whether it shows the query's landmark; None where that is not known.
         image: `thumbnail` of it, or None if it could not be read.
         landmark: its landmark's name, or "".
+        rank: its place, from 1, where it does not follow from its place in the row.
     """
 
     image_id: str
@@ -42,6 +43,7 @@ class Match:
     right: bool | None
     image: str | None
     landmark: str = ""
+    rank: int | None = None
 
 
 @dataclass(frozen=True)
@@ -117,29 +119,33 @@ def gallery_figure(rows: Sequence[GalleryRow]) -> Figure:
         raise ValueError("a gallery needs at least one query")
     columns = 1 + max(len(row.matches) for row in rows)
     with drawing():
-        figure = new_figure(1.25 * columns, 1.6 * len(rows))
+        figure = new_figure(1.5 * columns, 1.95 * len(rows))
         grid = figure.subplots(len(rows), columns, squeeze=False)
         for axes in grid.flat:
             axes.set_axis_off()
         for row, cells in zip(rows, grid, strict=True):
-            _draw(cells[0], row.image, label(row.landmark or row.query_id, 18), None)
+            _draw(cells[0], row.image, label(row.landmark or row.query_id, 18), row.note, None)
             for match, axes in zip(row.matches, cells[1:], strict=False):
                 mark = {True: "✓ ", False: "✗ ", None: ""}[match.right]
                 colour = {True: _RIGHT, False: _WRONG, None: None}[match.right]
-                _draw(axes, match.image, f"{mark}{match.score:.2f}", colour)
+                rank = "" if match.rank is None else f"  rank {match.rank:,}"
+                below = label(match.landmark, 18) if match.landmark else ""
+                _draw(axes, match.image, f"{mark}{match.score:.2f}{rank}", below, colour)
     return figure
 
 
-def _draw(axes, image: str | None, title: str, frame: str | None) -> None:
+def _draw(axes, image: str | None, title: str, below: str, frame: str | None) -> None:
     from PIL import Image
 
+    axes.set_axis_on()
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+    axes.grid(visible=False)
     if image is None:
-        axes.text(0.5, 0.5, "no picture", ha="center", va="center", fontsize=7)
+        axes.text(0.5, 0.5, "no picture", ha="center", va="center", fontsize=8)
     else:
         axes.imshow(np.asarray(Image.open(io.BytesIO(base64.b64decode(image.split(",")[1])))))
-    axes.set_title(title, fontsize=7, color=frame or "black")
+    axes.set_title(title, fontsize=8, color=frame or "black")
+    axes.set_xlabel(below, fontsize=7.5, color="#555555", labelpad=2)
     if frame:
-        axes.set_axis_on()
-        axes.set(xticks=[], yticks=[])
-        for spine in axes.spines.values():
-            spine.set(visible=True, color=frame, linewidth=2.5)
+        axes.spines[:].set(visible=True, color=frame, linewidth=2.5)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 NUM_LANDMARKS = 10
 IMAGES_PER_LANDMARK = 51
+PUBLISHED_SIZES = (350, 900)
 _NEIGHBOURS = 15  # UMAP's default
 _FEWEST_POINTS = 8
 
@@ -49,6 +50,19 @@ def choose_images(
     chosen = values[fits][by_size][:num_landmarks]
     rows = [np.flatnonzero(labels == value)[:images_per_landmark] for value in chosen]
     return np.concatenate([np.zeros(0, np.int64), *rows])
+
+
+def published_sizes(labels, num_landmarks: int = NUM_LANDMARKS) -> tuple[int, float]:
+    """`sizes` for `choose_images`: S1's where so many landmarks have them, else all from 2 on.
+
+    Args:
+        labels: (N,) the landmark of each row; negative means none.
+        num_landmarks: how many are wanted.
+    """
+    labels = np.asarray(labels)
+    counts = np.unique(labels[labels >= 0], return_counts=True)[1]
+    fits = (counts >= PUBLISHED_SIZES[0]) & (counts <= PUBLISHED_SIZES[1])
+    return PUBLISHED_SIZES if fits.sum() >= num_landmarks else (2, np.inf)
 
 
 def project(embeddings, *, seed: int = 0) -> np.ndarray:
