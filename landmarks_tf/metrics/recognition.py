@@ -38,9 +38,25 @@ def global_average_precision(
             or no query with ground truth (the measure is undefined).
     """
     num_positives = _count_positives(predictions, solution)
+    _, correct = ranked_answers(predictions, solution, ignore_non_landmarks=ignore_non_landmarks)
+    precision = np.cumsum(correct) / np.arange(1, len(correct) + 1)
+    return float(precision[correct].sum() / num_positives)
+
+
+def ranked_answers(
+    predictions: Mapping[str, tuple[int, float]],
+    solution: Mapping[str, Sequence[int]],
+    *,
+    ignore_non_landmarks: bool = False,
+) -> tuple[list[str], np.ndarray]:
+    """Query ids in GAP's order, and whether the answer to each is right, (R,) bool.
+
+    Raises:
+        ValueError: a score that is NaN.
+    """
     ids = [key for key in predictions if solution[key] or not ignore_non_landmarks]
     if not ids:
-        return 0.0
+        return [], np.zeros(0, bool)
     landmarks = np.array([predictions[key][0] for key in ids], np.int64)
     scores = np.array([predictions[key][1] for key in ids], np.float64)
     if np.isnan(scores).any():
@@ -50,9 +66,21 @@ def global_average_precision(
         )
     correct = np.array([predictions[key][0] in solution[key] for key in ids])
     order = np.lexsort((landmarks, np.array(ids), -scores))
-    correct = correct[order]
-    precision = np.cumsum(correct) / np.arange(1, len(correct) + 1)
-    return float(precision[correct].sum() / num_positives)
+    return [ids[place] for place in order], correct[order]
+
+
+def has_landmark(solution: Mapping[str, Sequence[int]]) -> np.ndarray:
+    """(Q,) whether each query of the solution has ground truth.
+
+    Raises:
+        ValueError: none has (the measures divide by their number).
+    """
+    flags = np.array([bool(truth) for truth in solution.values()], bool)
+    if not flags.any():
+        raise ValueError(
+            f"expected at least one query with a landmark, received none among {len(solution)}."
+        )
+    return flags
 
 
 def top1_accuracy(
@@ -82,7 +110,7 @@ def recognition_summary(
         "queries_with_landmark": sum(map(bool, solution.values())),
     }
     if not counts["queries_with_landmark"]:
-        _check_known(predictions, solution)
+        check_known(predictions, solution)
         return {"gap": None, "gap_ignoring_non_landmarks": None, "top1": None, **counts}
     return {
         "gap": global_average_precision(predictions, solution),
@@ -95,16 +123,12 @@ def recognition_summary(
 
 
 def _count_positives(predictions: Mapping, solution: Mapping) -> int:
-    _check_known(predictions, solution)
-    num_positives = sum(map(bool, solution.values()))
-    if not num_positives:
-        raise ValueError(
-            f"expected at least one query with a landmark, received none among {len(solution)}."
-        )
-    return num_positives
+    check_known(predictions, solution)
+    return int(has_landmark(solution).sum())
 
 
-def _check_known(predictions: Mapping, solution: Mapping) -> None:
+def check_known(predictions: Mapping, solution: Mapping) -> None:
+    """Raises ValueError for predictions of queries that the solution does not have."""
     unknown = predictions.keys() - solution.keys()
     if unknown:
         raise ValueError(

@@ -108,3 +108,27 @@ def f1(predicted, labels):
         both = precision + recall
         result[c] = (2 * precision * recall / both if both else 0.0, tp + fn)
     return result
+
+
+def recall_at(predictions, solution, rank):
+    total = 0.0
+    for query, truth in solution.items():
+        shown = predictions.get(query, [])[:rank]
+        total += sum(1 for item in truth if item in shown) / len(truth)
+    return total / len(solution)
+
+
+def hit_rate_at(predictions, solution, rank):
+    found = 0
+    for query, truth in solution.items():
+        if any(item in truth for item in predictions.get(query, [])[:rank]):
+            found += 1
+    return found / len(solution)
+
+
+def r_precision(predictions, solution):
+    total = 0.0
+    for query, truth in solution.items():
+        shown = predictions.get(query, [])[: len(truth)]
+        total += sum(1 for item in truth if item in shown) / len(truth)
+    return total / len(solution)
