@@ -3,10 +3,14 @@
     python -m experiments.score retrieval --predictions CSV --solution CSV
     python -m experiments.score recognition --predictions CSV --solution CSV
     python -m experiments.score kaggle-2020 --model DIR --images DIR --solution CSV [--k 100]
+    python -m experiments.score revisited --truth FILE --ranks NPY --queries cropped
+    python -m experiments.score revisited --truth FILE --model DIR --images DIR
 
 Each prints one JSON object on standard output, with the public and the private part of the test set
 side by side and never together; all measures are fractions, 0..1. kaggle-2020 is the organisers'
 loop of Landmark Retrieval 2020: it calls a SavedModel on every picture of DIR/test and DIR/index.
+revisited is Revisited Oxford and Paris, easy, medium and hard. With --intervals or --against OTHER
+the first two add bootstrap intervals, and a paired test against another run's file.
 
 Exit codes: 0 scored; 1 a file is missing or malformed, or the model is rejected; 2 usage.
 """
@@ -20,35 +24,74 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from experiments.score_revisited import score_model, score_ranks
+from experiments.score_uncertainty import (
+    Resampling,
+    recognition_uncertainty,
+    retrieval_uncertainty,
+)
 from landmarks_tf import metrics
 
 
-def score_retrieval(predictions: str | Path, solution: str | Path) -> dict[str, dict]:
+class UsageError(ValueError):
+    """Options that do not go together."""
+
+
+def score_retrieval(
+    predictions: str | Path,
+    solution: str | Path,
+    *,
+    more: bool = False,
+    uncertainty: Resampling | None = None,
+    against: str | Path | None = None,
+) -> dict[str, dict]:
     """{"public": {"map@100", "p@1", ...}, "private": {...}} of a retrieval CSV.
+
+    Args:
+        more: adds recall, hit rate and R-precision.
+        uncertainty: adds "uncertainty": intervals made like that.
+        against: another predictions file; a test against it joins them.
 
     Raises:
         ValueError, OSError: as the readers of `landmarks_tf.metrics.solutions`.
     """
     truth = metrics.read_retrieval_solution(solution)
     answers = metrics.read_retrieval_predictions(predictions, truth)
-    return {
-        "public": metrics.retrieval_summary(answers.public, truth.public),
-        "private": metrics.retrieval_summary(answers.private, truth.private),
-    }
+    others = None if against is None else metrics.read_retrieval_predictions(against, truth)
+    scores = {}
+    for part in ("public", "private"):
+        case = getattr(answers, part), getattr(truth, part)
+        scores[part] = metrics.retrieval_summary(*case)
+        if more:
+            scores[part] |= metrics.recall_summary(*case)
+        if uncertainty is not None:
+            other = getattr(others, part, None)
+            scores[part]["uncertainty"] = retrieval_uncertainty(*case, uncertainty, other)
+    return scores
 
 
-def score_recognition(predictions: str | Path, solution: str | Path) -> dict[str, dict]:
+def score_recognition(
+    predictions: str | Path,
+    solution: str | Path,
+    *,
+    uncertainty: Resampling | None = None,
+    against: str | Path | None = None,
+) -> dict[str, dict]:
     """{"public": {"gap", "gap_ignoring_non_landmarks", "top1"}, "private": {...}} of a CSV.
 
-    Raises:
-        ValueError, OSError: as the readers of `landmarks_tf.metrics.solutions`.
+    Arguments and errors as `score_retrieval`.
     """
     truth = metrics.read_recognition_solution(solution)
     answers = metrics.read_recognition_predictions(predictions, truth)
-    return {
-        "public": metrics.recognition_summary(answers.public, truth.public),
-        "private": metrics.recognition_summary(answers.private, truth.private),
-    }
+    others = None if against is None else metrics.read_recognition_predictions(against, truth)
+    scores = {}
+    for part in ("public", "private"):
+        case = getattr(answers, part), getattr(truth, part)
+        scores[part] = metrics.recognition_summary(*case)
+        if uncertainty is not None:
+            other = getattr(others, part, None)
+            scores[part]["uncertainty"] = recognition_uncertainty(*case, uncertainty, other)
+    return scores
 
 
 def score_kaggle_2020(
@@ -96,7 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         scores = options.score(options)
     except (ValueError, OSError) as error:
         print(f"error: {_message(error)}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, UsageError) else 1
     except KeyboardInterrupt:
         print("interrupted; nothing was scored", file=sys.stderr)
         return 130
@@ -110,21 +153,91 @@ def _parser() -> argparse.ArgumentParser:
         description="Scores competition files, or a SavedModel, as the competitions did.",
     )
     tasks = parser.add_subparsers(metavar="TASK", required=True)
-    for name, score, columns in (
-        ("retrieval", score_retrieval, "id,images"),
-        ("recognition", score_recognition, "id,landmarks"),
+    for name, run, columns in (
+        ("retrieval", _run_retrieval, "id,images"),
+        ("recognition", _run_recognition, "id,landmarks"),
     ):
         task = tasks.add_parser(name, help=f"score a prediction file with the columns {columns}")
         task.add_argument("--predictions", required=True, metavar="CSV", help=columns)
         task.add_argument("--solution", required=True, metavar="CSV", help=f"{columns},Usage")
-        task.set_defaults(score=lambda o, score=score: score(o.predictions, o.solution))
+        _add_uncertainty(task, columns)
+        if name == "retrieval":
+            task.add_argument("--more", action="store_true", help="also recall and R-precision")
+        task.set_defaults(score=run)
     task = tasks.add_parser("kaggle-2020", help="score a SavedModel by the organisers' loop")
     task.add_argument("--model", required=True, metavar="DIR", help="folder of saved_model.pb")
     task.add_argument("--images", required=True, metavar="DIR", help="has test/ and index/")
     task.add_argument("--solution", required=True, metavar="CSV", help="id,images,Usage")
     task.add_argument("--k", type=_positive, default=100, help="neighbours a query (100)")
     task.set_defaults(score=_run_kaggle_2020)
+    task = tasks.add_parser("revisited", help="score ROxford or RParis")
+    task.add_argument("--truth", required=True, metavar="FILE", help="gnd_*.json, .mat or .pkl")
+    source = task.add_mutually_exclusive_group(required=True)
+    source.add_argument("--ranks", metavar="NPY", help="(queries, index) integers, best first")
+    source.add_argument("--model", metavar="DIR", help="folder of saved_model.pb; with --images")
+    task.add_argument("--images", metavar="DIR", help="has NAME.jpg of index and queries")
+    task.add_argument(
+        "--queries", choices=("cropped", "whole"), help="with --ranks: how they were described"
+    )
+    task.add_argument("--metrics-txt", metavar="FILE", help="also write DELF's metrics.txt")
+    task.set_defaults(score=_run_revisited)
     return parser
+
+
+def _add_uncertainty(task: argparse.ArgumentParser, columns: str) -> None:
+    task.add_argument("--intervals", action="store_true", help="bootstrap intervals over queries")
+    task.add_argument("--against", metavar="CSV", help=f"{columns} of another run: a paired test")
+    task.add_argument("--level", type=_level, default=0.95, help="of intervals (0.95)")
+    task.add_argument("--resamples", type=_positive, default=10_000, help="of queries (10000)")
+    task.add_argument("--seed", type=int, default=0, help="of the resampling (0)")
+
+
+def _uncertainty(options: argparse.Namespace) -> Resampling | None:
+    if not options.intervals and options.against is None:
+        return None
+    return Resampling(options.level, options.resamples, options.seed, progress=sys.stderr.isatty())
+
+
+def _run_retrieval(options: argparse.Namespace) -> dict:
+    return score_retrieval(
+        options.predictions,
+        options.solution,
+        more=options.more,
+        uncertainty=_uncertainty(options),
+        against=options.against,
+    )
+
+
+def _run_recognition(options: argparse.Namespace) -> dict:
+    return score_recognition(
+        options.predictions,
+        options.solution,
+        uncertainty=_uncertainty(options),
+        against=options.against,
+    )
+
+
+def _run_revisited(options: argparse.Namespace) -> dict:
+    if options.ranks is not None:
+        if options.queries is None:
+            raise UsageError(
+                "--ranks wants --queries cropped: rankings do not show how their queries were "
+                "described, and the protocol wants each cropped to its box."
+            )
+        scores = score_ranks(
+            options.truth, options.ranks, queries_cropped=options.queries == "cropped"
+        )
+    else:
+        if options.images is None or options.queries is not None:
+            raise UsageError("--model wants --images, and no --queries: it crops them itself.")
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        scores = score_model(options.truth, options.model, options.images, progress=True)
+    if options.metrics_txt is not None:
+        from landmarks_tf.export.atomic import replacing
+
+        with replacing(options.metrics_txt) as scratch:
+            scratch.write_text(metrics.delf_metrics_text(scores), encoding="ascii")
+    return scores
 
 
 def _run_kaggle_2020(options: argparse.Namespace) -> dict:
@@ -146,6 +259,16 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number from 1 up, received {text!r}")
     return int(text)
+
+
+def _level(text: str) -> float:
+    try:
+        level = float(text)
+    except ValueError:
+        level = 0.0
+    if not 0 < level < 1:
+        raise argparse.ArgumentTypeError(f"expected a number between 0 and 1, received {text!r}")
+    return level
 
 
 def _message(error: ValueError | OSError) -> str:

@@ -245,3 +245,39 @@ def test_kaggle_2020_rejects_what_the_competition_would(tmp_path, capsys, retrie
     code, scores, err = run(capsys, "kaggle-2020", *arguments)
     assert (code, scores) == (1, None)
     assert "error: rejected: expected the signature 'serving_default', the model has none." in err
+
+
+def test_revisited_crops_the_queries_itself(tmp_path, capsys, model):
+    """A grey query inside of a white picture: only its box is as grey as the right pictures."""
+    for name, level in (("near", 100), ("far", 240), ("junk", 91)):
+        Image.new("RGB", (8, 8), (level,) * 3).save(tmp_path / f"{name}.jpg", quality=95)
+    query = Image.new("RGB", (64, 64), (255,) * 3)
+    query.paste((90, 90, 90), (16, 16, 32, 48))
+    query.save(tmp_path / "query.jpg", quality=95)
+    row = {"bbx": [16, 16, 32, 48], "easy": [0], "hard": [], "junk": [2]}
+    truth = {"imlist": ["near", "far", "junk"], "qimlist": ["query"], "gnd": [row]}
+    (tmp_path / "gnd.json").write_text(json.dumps(truth))
+    arguments = ["revisited", "--truth", tmp_path / "gnd.json", "--model", model, "--images"]
+    code, scores, err = run(
+        capsys, *arguments, tmp_path, "--metrics-txt", tmp_path / "out" / "metrics.txt"
+    )
+    assert code == 0, err
+    assert scores["medium"]["map"] == scores["medium"]["mp@1"] == 1
+    assert scores["hard"]["map"] is None
+    text = (tmp_path / "out" / "metrics.txt").read_text()
+    assert text.startswith("easy\n  mAP=100.0\n  mP@k[ 1  5 10] [100. 100. 100.]\n")
+    # The same box on a copy of half the size would be another part of it.
+    query.resize((24, 24)).save(tmp_path / "query.jpg")
+    code, _, err = run(capsys, *arguments, tmp_path)
+    assert code == 1
+    assert "error: query query: the box" in err
+    (tmp_path / "near.jpg").write_bytes(b"no picture")
+    query.save(tmp_path / "query.jpg")
+    code, _, err = run(capsys, *arguments, tmp_path)
+    assert code == 1
+    assert "near.jpg cannot be read as a picture" in err
+    (tmp_path / "near.jpg").unlink()
+    code, _, err = run(capsys, *arguments, tmp_path)
+    assert code == 1
+    assert "1 pictures of the ground truth are not under" in err
+    assert "near.jpg; the ranking must hold the whole index" in err

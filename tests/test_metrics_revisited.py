@@ -184,8 +184,8 @@ def test_delfs_file_as_the_format_notes_have_it():
 
 
 def test_crops():
-    truth = truth_of(([0], [], []), ([1], [], []), boxes=[[1.5, 0.4, 6.5, 7.6], [-3, 2, 99, 5]])
-    assert truth.crop_boxes().tolist() == [[2, 0, 6, 8], [-3, 2, 99, 5]]
+    truth = truth_of(([0], [], []), ([1], [], []), boxes=[[1.5, 0.4, 6.5, 7.6], [-1, 2, 22, 5]])
+    assert truth.crop_boxes().tolist() == [[2, 0, 6, 8], [-1, 2, 22, 5]]
     boxes = truth.crop_boxes([[7, 7], [20, 9]])
     assert boxes.tolist() == [[2, 0, 6, 7], [0, 2, 20, 5]]
     picture = np.arange(7 * 7 * 3).reshape(7, 7, 3)
@@ -193,8 +193,12 @@ def test_crops():
     assert revisited.crop_query(picture, boxes[0])[0, 0].tolist() == [6, 7, 8]
     with pytest.raises(ValueError, match=r"within a picture of 7 x 7 pixels, received \[0, 2, 20"):
         revisited.crop_query(picture, boxes[1])
-    with pytest.raises(ValueError, match=r"query q0: the box .* resized copy"):
-        truth.crop_boxes([[2, 2], [20, 9]])
+    # A copy of half the size: the box would be cut to another part of it.
+    for sizes in ([[2, 2], [20, 9]], [[7, 7], [10, 9]]):
+        with pytest.raises(ValueError, match=r"query q.: the box .* resized copy"):
+            truth.crop_boxes(sizes)
+    with pytest.raises(ValueError, match="query q0: the box"):
+        truth_of(([0], [], []), boxes=[[0.6, 0, 1.4, 5]]).crop_boxes()
 
 
 @pytest.mark.parametrize(

@@ -81,18 +81,22 @@ class RevisitedTruth:
             sizes: (Q, 2) width and height of the query pictures, which the boxes are cut to.
 
         Raises:
-            ValueError: a box that lies outside of its picture.
+            ValueError: a box without a whole pixel, or one that reaches more than two pixels out of
+                its picture.
         """
-        boxes = np.rint(self.boxes).astype(np.int64)
+        whole = np.rint(self.boxes).astype(np.int64)
+        boxes = whole
         if sizes is not None:
             limits = np.tile(np.asarray(sizes, np.int64).reshape(-1, 2), 2)
-            boxes = np.clip(boxes, 0, limits)
-        empty = (boxes[:, 0] >= boxes[:, 2]) | (boxes[:, 1] >= boxes[:, 3])
-        if empty.any():
-            row = int(empty.argmax())
+            boxes = np.clip(whole, 0, limits)
+        wrong = (boxes[:, 0] >= boxes[:, 2]) | (boxes[:, 1] >= boxes[:, 3])
+        # Cutting more than a rounding off would describe another part of a resized picture.
+        wrong |= np.abs(whole - boxes).max(axis=1) > 2
+        if wrong.any():
+            row = int(wrong.argmax())
             raise ValueError(
-                f"query {self.query_names[row]}: the box {self.boxes[row].tolist()} has no pixel "
-                "of the picture; is it a resized copy? Boxes are in pixels of the original."
+                f"query {self.query_names[row]}: the box {self.boxes[row].tolist()} does not lie "
+                "within the picture; is it a resized copy? Boxes are in pixels of the original."
             )
         return boxes
 
