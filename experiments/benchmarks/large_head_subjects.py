@@ -38,7 +38,10 @@ class Head:
         self.num_classes = num_classes
         self.seed = keras.random.SeedGenerator(0)
         # Not by an initializer of Keras: the memory that it takes would stand among the head's.
-        self.centers = keras.Variable(random.random((num_classes, dim), dtype=np.float32) - 0.5)
+        # Through an operation: the framework takes over the memory of a NumPy array as it is, unseen
+        # by its allocator, where that array happens to be aligned as it likes.
+        drawn = random.random((num_classes, dim), dtype=np.float32)
+        self.centers = keras.Variable(ops.subtract(drawn, 0.5))
 
     def step(self, name: str) -> Callable[[], object]:
         """Forward and backward, compiled: call it to run one and wait for its end."""
