@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import json
 from dataclasses import dataclass, field
 
 
@@ -293,43 +290,3 @@ class Experiment:
     published: tuple[Published, ...] = ()
     stages: tuple[Stage, ...] = ()
     demo: tuple[tuple[str, object], ...] = ()
-
-
-SECTIONS = ("data", "model", "loss", "train", "evaluation", "export")
-
-
-def as_dict(experiment: Experiment) -> dict:
-    """The whole recipe as JSON-ready values."""
-    return json.loads(json.dumps(dataclasses.asdict(experiment)))
-
-
-def recipe_dict(experiment: Experiment) -> dict:
-    """Only what decides the result: the name and the settings, those of stages by their number."""
-    whole = as_dict(experiment)
-    recipe = {"name": experiment.name} | {section: whole[section] for section in SECTIONS}
-    # A check in place of a training leaves the run that it checks as it is.
-    del recipe["train"]["overfit"]
-    if experiment.stages:
-        recipe["stages"] = {
-            str(number): {"name": stage["name"]} | dict(stage["settings"])
-            for number, stage in enumerate(whole["stages"], start=1)
-        }
-    return recipe
-
-
-def fingerprint(experiment: Experiment) -> str:
-    """A hash of `recipe_dict`."""
-    text = json.dumps(recipe_dict(experiment), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def differences(before: dict, after: dict, prefix: str = "") -> list[str]:
-    """`field: before -> after`, for each leaf that differs between two recipes."""
-    lines = []
-    for key in sorted(before.keys() | after.keys()):
-        old, new = before.get(key), after.get(key)
-        if isinstance(old, dict) and isinstance(new, dict):
-            lines += differences(old, new, f"{prefix}{key}.")
-        elif old != new:
-            lines.append(f"{prefix}{key}: {old!r} -> {new!r}")
-    return lines

@@ -10,7 +10,8 @@ import typing
 from dataclasses import fields, is_dataclass, replace
 from difflib import get_close_matches
 
-from experiments.config import SECTIONS, Experiment
+from experiments.config import Experiment
+from experiments.recipe import SECTIONS
 
 
 class UnknownSettingError(ValueError):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from experiments.config import SECTIONS, Experiment, as_dict
+from experiments.config import Experiment
+from experiments.recipe import SECTIONS, as_dict
 from experiments.registry import EXPERIMENTS
 from experiments.stages.context import Context
 from experiments.startup import import_keras

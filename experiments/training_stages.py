@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from experiments.config import SECTIONS, Experiment
+from experiments.config import Experiment
+from experiments.recipe import SECTIONS
 from experiments.settings import with_value
 
 # What is one for the whole training: the network that is carried on, the records that were made

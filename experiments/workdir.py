@@ -9,7 +9,8 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from experiments.config import Experiment, differences, recipe_dict
+from experiments.config import Experiment
+from experiments.recipe import differences, recipe_dict
 
 _FORMAT_VERSION = 1
 

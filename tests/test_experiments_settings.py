@@ -6,14 +6,8 @@ import dataclasses
 
 import pytest
 
-from experiments.config import (
-    Experiment,
-    Stage,
-    as_dict,
-    differences,
-    fingerprint,
-    recipe_dict,
-)
+from experiments.config import Experiment, Stage
+from experiments.recipe import as_dict, differences, fingerprint, recipe_dict
 from experiments.registry import EXPERIMENTS
 from experiments.settings import (
     UnknownSettingError,

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from experiments import run
-from experiments.config import Data, Experiment, Loss, Model, Train, recipe_dict
+from experiments.config import Data, Experiment, Loss, Model, Train
+from experiments.recipe import recipe_dict
 from experiments.settings import with_value
 from experiments.stages import trials
 from experiments.stages.networks import losses_of

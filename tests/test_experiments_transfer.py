@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from experiments.config import differences, recipe_dict
+from experiments.recipe import differences, recipe_dict
 from experiments.registry import get_experiment
 from experiments.settings import at_demo_size
 from experiments.stages.networks import losses_of

@@ -38,8 +38,8 @@ class Head:
         self.num_classes = num_classes
         self.seed = keras.random.SeedGenerator(0)
         # Not by an initializer of Keras: the memory that it takes would stand among the head's.
-        # Through an operation: the framework takes over the memory of a NumPy array as it is, unseen
-        # by its allocator, where that array happens to be aligned as it likes.
+        # And through an operation: the framework takes over the memory of a NumPy array, unseen by
+        # its allocator, where that array happens to be aligned as it likes.
         drawn = random.random((num_classes, dim), dtype=np.float32)
         self.centers = keras.Variable(ops.subtract(drawn, 0.5))
 

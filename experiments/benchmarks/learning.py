@@ -130,7 +130,7 @@ def _run(recipe, seed: int, folder: Path, options: argparse.Namespace) -> None:
 
 
 def _check_same(recipe, folder: Path) -> None:
-    from experiments.config import differences, recipe_dict
+    from experiments.recipe import differences, recipe_dict
     from experiments.workdir import read_json
 
     changed = differences(read_json(folder / "run.json")["recipe"], recipe_dict(recipe))

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from experiments.config import Experiment, fingerprint
+from experiments.config import Experiment
 from experiments.data_source import DataSource
+from experiments.recipe import fingerprint
 from experiments.training_stages import last_recipe
 from experiments.workdir import Workdir
 from landmarks_tf.records import Manifest, RecordIndex, list_splits

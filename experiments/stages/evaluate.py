@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.config import as_dict
+from experiments.recipe import as_dict
 from experiments.score import score_recognition, score_retrieval
 from experiments.stages.context import Context
 from experiments.stages.train import evaluation_data, held_out, predict

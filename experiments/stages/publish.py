@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from experiments import show
-from experiments.config import recipe_dict
+from experiments.recipe import recipe_dict
 from experiments.report import MetricTable, Report, ReportFigure, write_report
 from experiments.stages.context import Context
 from experiments.workdir import read_json
@@ -168,7 +168,7 @@ def _figures(context: Context, names: dict[int, str]) -> list[ReportFigure]:
 def _gallery(context: Context, names: dict[int, str]):
     from landmarks_tf.plots import pick_queries
     from landmarks_tf.retrieval.embed import load_embeddings
-    from landmarks_tf.retrieval.scann_index import open_index
+    from landmarks_tf.retrieval.opening import open_index
 
     solution = scores.read_retrieval_solution(context.metadata / "retrieval_solution_v2.1.csv")
     rankings = scores.read_retrieval_predictions(

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.config import Experiment, recipe_dict
+from experiments.config import Experiment
+from experiments.recipe import recipe_dict
 from experiments.stages.class_set import ClassSet
 from experiments.stages.context import Context
 from experiments.stages.mixed_batches import mixed_batches
