@@ -7,8 +7,9 @@ import resource
 import numpy as np
 import pytest
 
-from landmarks_tf.retrieval import embed
-from landmarks_tf.retrieval.embed import embed_dataset, load_embeddings
+from landmarks_tf.retrieval.embed import embed_dataset
+from landmarks_tf.retrieval.embedding_files import PartialFile, load_embeddings
+from landmarks_tf.retrieval.files import ids_digest
 from landmarks_tf.retrieval.vectors import EmbeddingError
 
 DIM, BATCH = 6, 4
@@ -92,22 +93,22 @@ def test_a_killed_run_goes_on_where_it_stopped(tmp_path, failing_batch):
 def test_a_note_behind_the_data_loses_only_the_rows_after_it(tmp_path, monkeypatch):
     """SIGKILL leaves rows that no note vouches for: they are made again."""
     pictures, path = Pictures(), tmp_path / "x.npy"
-    partial = embed._Partial(
+    partial = PartialFile(
         path,
         {
             "format_version": 1,
             "num_rows": 11,
             "dim": DIM,
             "dtype": "float32",
-            "ids_sha256": embed.ids_digest(np.array(pictures.ids)),
+            "ids_sha256": ids_digest(np.array(pictures.ids)),
             "fingerprint": "model-a",
         },
     )
     with partial:
         partial.append(expected_rows(pictures.images[:BATCH]))
-        partial._save_note()
+        partial.save_note()
         partial.append(np.full((3, DIM), 9.0, np.float32))  # half of a batch
-        monkeypatch.setattr(partial, "_save_note", lambda: None)
+        monkeypatch.setattr(partial, "save_note", lambda: None)
     result = run(pictures, path)
     assert pictures.asked_for == [BATCH]
     np.testing.assert_array_equal(result.vectors, expected_rows(pictures.images))
