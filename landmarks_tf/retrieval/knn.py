@@ -11,9 +11,11 @@ from __future__ import annotations
 import numpy as np
 
 from landmarks_tf.retrieval.exact import ExactIndex
+from landmarks_tf.retrieval.votes import tally
 
 
-def _check_labels(train_labels, num_rows: int) -> np.ndarray:
+def check_labels(train_labels, num_rows: int) -> np.ndarray:
+    """(N,) int64 labels, if there is a whole number >= 0 for each row; else ValueError."""
     labels = np.asarray(train_labels)
     if labels.shape != (num_rows,):
         raise ValueError(
@@ -28,41 +30,38 @@ def _check_labels(train_labels, num_rows: int) -> np.ndarray:
 
 
 def knn_classify(
-    query_embeddings, train_embeddings, train_labels, *, k: int = 3
+    query_embeddings, train_embeddings, train_labels, *, k: int = 3, vote: str = "cosine"
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Votes of the k nearest train images, each weighted with its cosine.
+    """Votes of the k nearest train images, each weighted with its cosine if not told otherwise.
 
     Args:
         query_embeddings: (Q, D) unit rows.
         train_embeddings: (N, D) unit rows, or an `ExactIndex` of them.
         train_labels: (N,) whole numbers >= 0.
         k: number of neighbours that vote; all N vote where N is smaller.
+        vote: a scheme of `landmarks_tf.retrieval.votes`.
 
     Returns:
-        labels (Q,) int64 and confidences (Q,) float64, the summed cosines of the winner's votes
-        (so between -k and k), for ranking predictions as GAP does. Equal sums go to the class
-        of the nearer neighbour. Negative cosines vote against no one: they count as 0, unless
-        the nearest neighbour's own is negative, whose cosine is then the confidence.
+        labels (Q,) int64 and confidences (Q,) float64 for ranking predictions as GAP does; with
+        "cosine" the summed cosines of the winner's votes (so between -k and k). Equal sums go to
+        the class of the nearer neighbour. Negative cosines vote against no one: they count as 0,
+        unless the nearest neighbour's own is negative, whose cosine is then the confidence.
 
     Raises:
-        ValueError: for labels that do not fit, k < 1, or embeddings that cannot be searched.
+        ValueError: for labels that do not fit, k < 1, an unknown vote, or embeddings that cannot
+            be searched.
     """
-    index = _as_index(train_embeddings)
-    labels = _check_labels(train_labels, len(index))
+    index = as_index(train_embeddings)
+    labels = check_labels(train_labels, len(index))
+    check_neighbours(k)
+    scores, rows = index.search(query_embeddings, min(int(k), len(index)))
+    return tally(labels[rows], scores, vote)
+
+
+def check_neighbours(k: int) -> None:
+    """Raises ValueError unless k is a whole number of at least 1."""
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
         raise ValueError(f"k must be a whole number of at least 1, received {k!r}")
-    scores, rows = index.search(query_embeddings, min(int(k), len(index)))
-    votes = np.maximum(scores.astype(np.float64), 0.0)
-    voted = labels[rows]
-    # (Q, k): the sum over all neighbours that share the class of neighbour j.
-    sums = np.einsum("qij,qj->qi", voted[:, :, None] == voted[:, None, :], votes)
-    winner = np.argmax(sums, axis=1)[:, None]  # argmax takes the nearest of equals
-    confidences = np.take_along_axis(sums, winner, 1)[:, 0]
-    nearest = scores[:, 0].astype(np.float64)
-    return (
-        np.take_along_axis(voted, winner, 1)[:, 0],
-        np.where(nearest < 0, nearest, confidences),
-    )
 
 
 def nearest_classes(
@@ -82,8 +81,8 @@ def nearest_classes(
     Raises:
         ValueError: for labels that do not fit, or num_classes < 1.
     """
-    index = _as_index(train_embeddings)
-    labels = _check_labels(train_labels, len(index))
+    index = as_index(train_embeddings)
+    labels = check_labels(train_labels, len(index))
     if num_classes < 1:
         raise ValueError(f"num_classes must be at least 1, received {num_classes}")
     queries = np.asarray(query_embeddings)
@@ -106,7 +105,8 @@ def nearest_classes(
     return result
 
 
-def _as_index(train_embeddings) -> ExactIndex:
+def as_index(train_embeddings) -> ExactIndex:
+    """An index as it is, or one of (N, D) unit rows."""
     if isinstance(train_embeddings, ExactIndex):
         return train_embeddings
     return ExactIndex(train_embeddings)
