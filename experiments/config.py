@@ -219,12 +219,22 @@ class Evaluation:
             the nearest training pictures.
         knn_neighbours: k of "knn".
         untrained_baseline: also embed and score the network before its first step.
+        scales: sizes of a picture that are described, as factors of `data.image_size`; the exported
+            model describes one.
+        scale_pooling: how they become one descriptor, "sum" or "mean".
+        flip: describe the mirror image too.
+        search_device: where exact search multiplies: "cpu", "gpu" (through JAX), or "auto" (a GPU
+            where JAX sees one). The rankings are the same.
     """
 
     batch_size: int = 64
     recognition: str = "softmax"
     knn_neighbours: int = 5
     untrained_baseline: bool = False
+    scales: tuple[float, ...] = (1.0,)
+    scale_pooling: str = "sum"
+    flip: bool = False
+    search_device: str = "cpu"
 
 
 @dataclass(frozen=True)

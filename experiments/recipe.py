@@ -9,6 +9,7 @@ import json
 from experiments.config import Experiment
 
 SECTIONS = ("data", "model", "loss", "train", "evaluation", "export")
+_CAME_LATER = (("scales", [1.0]), ("scale_pooling", "sum"), ("flip", False))
 
 
 def as_dict(experiment: Experiment) -> dict:
@@ -22,6 +23,12 @@ def recipe_dict(experiment: Experiment) -> dict:
     recipe = {"name": experiment.name} | {section: whole[section] for section in SECTIONS}
     # A check in place of a training leaves the run that it checks as it is.
     del recipe["train"]["overfit"]
+    # Where the search is done changes nothing.
+    del recipe["evaluation"]["search_device"]
+    # A run from before a setting came is the same as one with it at its default.
+    for setting, default in _CAME_LATER:
+        if recipe["evaluation"][setting] == default:
+            del recipe["evaluation"][setting]
     if experiment.stages:
         recipe["stages"] = {
             str(number): {"name": stage["name"]} | dict(stage["settings"])

@@ -93,13 +93,6 @@ def test_names_in_mixed_encodings_stay_readable(tmp_path):
     assert publish.landmark_names(tmp_path / "nowhere") == {}
 
 
-def test_embedding_in_batches_of_one_shape_changes_nothing():
-    network = networks.build_network(SMALL, 3)
-    images = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3)).astype(np.uint8)
-    padded = evaluate._one_shape(network.embedder, 8)(images)
-    np.testing.assert_allclose(padded, network.embedder.predict(images, verbose=0), atol=1e-6)
-
-
 @pytest.fixture
 def context(demo_records, tmp_path):
     recipe = at_demo_size(get_experiment("mobilenet_v2_arcface"))

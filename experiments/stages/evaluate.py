@@ -15,6 +15,7 @@ from experiments.workdir import write_json
 from landmarks_tf.records import Manifest
 
 NEIGHBOURS = 100
+_PAIRS_WORTH_A_BAR = 100_000_000
 
 
 def run(context: Context) -> list[Path]:
@@ -70,7 +71,9 @@ def _score(context: Context, embedder, scorer, *, trained: bool) -> dict:
     suffix = "" if trained else "_untrained"
     retrieval = context.workdir.predictions / f"retrieval{suffix}.csv"
     recognition = context.workdir.predictions / f"recognition{suffix}.csv"
-    _write_rankings(retrieval, queries, references)
+    _write_rankings(
+        retrieval, queries, references, device=context.experiment.evaluation.search_device
+    )
     _write_recognition(context, recognition, embedder, scorer, queries, trained=trained)
     result = {
         "retrieval": score_retrieval(retrieval, context.metadata / "retrieval_solution_v2.1.csv"),
@@ -87,11 +90,20 @@ def embed(context: Context, embedder, split: str, *, trained: bool):
     """The embeddings of a split, from disk if they are already there."""
     from landmarks_tf.data.dataset import clear_errors
     from landmarks_tf.retrieval.embed import embed_dataset
+    from landmarks_tf.retrieval.multi_scale import describe_batches
 
     index = context.index_of(split)
+    settings = context.experiment.evaluation
+    describe = describe_batches(
+        embedder,
+        settings.batch_size,
+        scales=settings.scales,
+        pooling=settings.scale_pooling,
+        flip=settings.flip,
+    )
     with clear_errors(index):
         return embed_dataset(
-            _one_shape(embedder, context.experiment.evaluation.batch_size),
+            describe,
             lambda row: evaluation_data(context.experiment, index, row),
             ids=[image_id.decode("ascii") for image_id in index.id],
             dim=embedder.output.shape[-1],
@@ -100,23 +112,15 @@ def embed(context: Context, embedder, split: str, *, trained: bool):
         )
 
 
-def _one_shape(embedder, batch_size: int):
-    """The embedder as a function of batches of up to `batch_size`, traced for one shape only."""
-
-    def describe(images):
-        images = np.asarray(images)
-        rest = [(0, batch_size - len(images))] + [(0, 0)] * (images.ndim - 1)
-        return embedder.predict_on_batch(np.pad(images, rest))[: len(images)]
-
-    return describe
-
-
-def _write_rankings(path: Path, queries, references) -> None:
+def _write_rankings(path: Path, queries, references, *, device: str) -> None:
     from landmarks_tf.export.kaggle import write_retrieval_submission
     from landmarks_tf.retrieval.exact import ExactIndex
 
     k = min(NEIGHBOURS, len(references.ids))
-    _, rows = ExactIndex(references.vectors).search(queries.vectors, k)
+    index = ExactIndex(references.vectors, device=device)
+    # A bar for the minutes that a large index takes; a small one is done at once.
+    large = len(queries.ids) * len(references.ids) > _PAIRS_WORTH_A_BAR
+    _, rows = index.search(queries.vectors, k, progress=large)
     path.parent.mkdir(parents=True, exist_ok=True)
     ranked = {
         q: references.ids[r].tolist() for q, r in zip(queries.ids.tolist(), rows, strict=True)
