@@ -60,7 +60,9 @@ def test_mixed_up_landmarks_stand_beside_each_other():
     found = np.array([[4, 1], [5, 2], [6, 3], [1, 4], [2, 5], [3, 6]])  # 1-4, 2-5, 3-6
     counted = count_confusions(asked, found, np.full(6, 2))
     figure = confusion_figure(counted, {1: "_Tower $1$", 4: "Gate"})
-    shown = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    rows = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    shown = [text.get_text() for text in figure.axes[0].get_xticklabels()]
+    assert rows == [f"{text} (1)" for text in shown]
     at = {text: place for place, text in enumerate(shown)}
     assert len(shown) == 6
     for one, other in (("\u200b_Tower \\$1\\$", "Gate"), ("2", "5"), ("3", "6")):

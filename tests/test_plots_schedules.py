@@ -34,7 +34,7 @@ def test_three_panels_one_after_the_other():
         [[0, 224], [100, 224]],
         [[100, 448], [150, 448]],
     ]
-    assert sizes.get_yticks().tolist() == [224, 448]
+    assert sizes.get_yticks().tolist() == [0, 224, 448]
     assert [text.get_text() for text in rates.texts] == ["low", "high"]
     figure_png(figure, dpi=40)
 

@@ -20,6 +20,7 @@ import numpy as np
 from keras import layers
 
 from landmarks_tf.layers import GeMPooling2D
+from landmarks_tf.models.position_centres import position_centres
 
 # Of the cosine of a picture with itself, by the neck's precision.
 _TOLERANCE, _TOLERANCE_HALF = 1e-4, 2e-2
@@ -46,6 +47,10 @@ class SimilarityMaps:
             average, maximum or GeM pooling or a flattening, its neck a chain of dense layers, batch
             norms, ReLUs and dropouts, its layer "embedding" the normalisation.
 
+    Attributes:
+        centres: rows (h,) and columns (w,) of the picture, in pixels, that the positions look at;
+            None where they are not known.
+
     Raises:
         ValueError: another kind of network, naming the layer.
     """
@@ -56,6 +61,7 @@ class SimilarityMaps:
         self._flat = isinstance(pool, layers.Flatten)
         self._neck = _neck(embedder, pool)
         self._maps = keras.Model(embedder.input, [pool.input, embedder.output])
+        self.centres = position_centres(embedder, pool.input)
         full = all(layer.compute_dtype == "float32" for layer in self._neck)
         self._tolerance = _TOLERANCE if full else _TOLERANCE_HALF
 

@@ -91,16 +91,18 @@ def confusion_figure(confusions: Confusions, names: Mapping[int, str]) -> Figure
     shown = _near_ones_together(confusions, _involved(pairs))
     matrix = _square(confusions, shown)
     texts = [label(names.get(landmark, landmark), 24) for landmark in shown]
+    queries = dict(zip(confusions.landmarks.tolist(), confusions.queries.tolist(), strict=True))
+    counted = [f"{text} ({queries.get(one, 0)})" for text, one in zip(texts, shown, strict=True)]
     with drawing():
-        figure = new_figure(2.9 + 0.36 * len(shown), 2.6 + 0.36 * len(shown))
+        figure = new_figure(3.8 + 0.36 * len(shown), 2.1 + 0.34 * len(shown))
         axes = figure.add_subplot()
-        image = axes.imshow(matrix, cmap="Blues", vmin=0, vmax=1)
+        image = axes.imshow(matrix, cmap="Blues", vmin=0, vmax=1, aspect="auto")
         axes.set_xticks(range(len(shown)), texts, rotation=45, ha="right", rotation_mode="anchor")
-        axes.set_yticks(range(len(shown)), texts)
+        axes.set_yticks(range(len(shown)), counted)
         axes.tick_params(length=0, labelsize=8)
         axes.grid(visible=False)
         axes.set_xlabel("found")
-        axes.set_ylabel("asked for")
+        axes.set_ylabel("asked for (queries)")
         for (row, column), value in np.ndenumerate(matrix):
             if value >= 0.045:
                 colour = "white" if value > 0.6 else "black"

@@ -119,22 +119,23 @@ def gallery_figure(rows: Sequence[GalleryRow]) -> Figure:
         raise ValueError("a gallery needs at least one query")
     columns = 1 + max(len(row.matches) for row in rows)
     with drawing():
-        figure = new_figure(1.5 * columns, 1.95 * len(rows))
+        figure = new_figure(1.5 * columns, 1.58 * len(rows))
         grid = figure.subplots(len(rows), columns, squeeze=False)
         for axes in grid.flat:
             axes.set_axis_off()
         for row, cells in zip(rows, grid, strict=True):
-            _draw(cells[0], row.image, label(row.landmark or row.query_id, 18), row.note, None)
+            _draw(cells[0], row.image, label(row.landmark or row.query_id, 22), row.note, None)
             for match, axes in zip(row.matches, cells[1:], strict=False):
                 mark = {True: "✓ ", False: "✗ ", None: ""}[match.right]
                 colour = {True: _RIGHT, False: _WRONG, None: None}[match.right]
                 rank = "" if match.rank is None else f"  rank {match.rank:,}"
-                below = label(match.landmark, 18) if match.landmark else ""
+                below = label(match.landmark, 23) if match.landmark else ""
                 _draw(axes, match.image, f"{mark}{match.score:.2f}{rank}", below, colour)
     return figure
 
 
 def _draw(axes, image: str | None, title: str, below: str, frame: str | None) -> None:
+    from matplotlib.patches import Rectangle
     from PIL import Image
 
     axes.set_axis_on()
@@ -143,9 +144,18 @@ def _draw(axes, image: str | None, title: str, below: str, frame: str | None) ->
     axes.grid(visible=False)
     if image is None:
         axes.text(0.5, 0.5, "no picture", ha="center", va="center", fontsize=8)
+        left, top, width, height = 0.0, 0.0, 1.0, 1.0
     else:
-        axes.imshow(np.asarray(Image.open(io.BytesIO(base64.b64decode(image.split(",")[1])))))
+        picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(image.split(",")[1]))))
+        axes.imshow(picture)
+        left, top, (height, width) = -0.5, -0.5, picture.shape[:2]
+    # A window of 4 by 3 around every picture keeps titles and captions on one line.
+    reach = max(width / 4, height / 3)
+    x, y = left + width / 2, top + height / 2
+    axes.set(xlim=(x - 2 * reach, x + 2 * reach), ylim=(y + 1.5 * reach, y - 1.5 * reach))
+    axes.set_aspect("equal")
     axes.set_title(title, fontsize=8, color=frame or "black")
     axes.set_xlabel(below, fontsize=7.5, color="#555555", labelpad=2)
     if frame:
-        axes.spines[:].set(visible=True, color=frame, linewidth=2.5)
+        style = {"fill": False, "edgecolor": frame, "linewidth": 2.5, "clip_on": False}
+        axes.add_patch(Rectangle((left, top), width, height, **style))

@@ -77,6 +77,7 @@ def _line(axes, one: Mapping, part: str, colour: str, marker: str) -> None:
         linestyle="--" if one.get("dashed") else "-",
         markerfacecolor="none" if one.get("dashed") else colour,
         label=label(one["label"], 48),
+        zorder=2 if one.get("dashed") or not one.get("method") else 3,
     )
 
 

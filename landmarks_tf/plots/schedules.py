@@ -92,7 +92,7 @@ def _sizes(axes, stages) -> None:
     for start, stage in zip(_starts(stages), stages, strict=False):
         axes.plot([start, start + stage.steps], [stage.image_size] * 2, color=COLOURS[2])
     axes.set_ylabel("input, px")
-    axes.set_yticks(sorted({stage.image_size for stage in stages}))
+    axes.set_yticks([0, *sorted({stage.image_size for stage in stages})])
     axes.set_ylim(0, 1.2 * max(stage.image_size for stage in stages))
 
 
