@@ -8,12 +8,14 @@ TORCH := .venv-torch/.installed
 KERAS2 := .venv-keras2/.installed
 # Apache Beam, which wants older packages than the suite's.
 BEAM := .venv-beam/.installed
+# Other libraries for nearest neighbours, beside which a benchmark measures ours (`make ann`).
+ANN := .venv-ann/.installed
 # The last packages for Keras 2 know no newer Python.
 PYTHON311 ?= $(shell $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && echo $(PYTHON) || command -v python3.11)
 # What is never imported need not be compiled.
 PIP := -m pip install --quiet --disable-pip-version-check --no-compile
 
-.PHONY: demo test test-alone test-fast peers lint format clean
+.PHONY: demo test test-alone test-fast peers ann lint format clean
 
 demo: $(INSTALLED)
 	$(BIN)/python -m experiments.run --exp inception_v200
@@ -33,6 +35,8 @@ test-fast: $(INSTALLED)
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=25 -m "not slow"
 
 peers: $(TORCH) $(KERAS2) $(BEAM)
+
+ann: $(ANN)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -67,5 +71,14 @@ $(BEAM): tests/peers/beam_requirements.txt
 	.venv-beam/bin/python $(PIP) -r $<
 	@touch $@
 
+$(ANN): tests/peers/ann_requirements.txt
+ifeq ($(PYTHON311),)
+	@echo "error: nmslib has wheels up to Python 3.11: name one, make PYTHON311=python3.11 ann"; exit 1
+else
+	$(PYTHON311) -m venv .venv-ann
+	.venv-ann/bin/python $(PIP) -r $<
+	@touch $@
+endif
+
 clean:
-	rm -rf $(VENV) .venv-torch .venv-keras2 .venv-beam *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-torch .venv-keras2 .venv-beam .venv-ann *.egg-info .pytest_cache .ruff_cache .hypothesis

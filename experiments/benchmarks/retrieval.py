@@ -10,7 +10,7 @@ or of this project's own model, with class sizes as in GLDv2's index. Queries ar
 
 Every subject is built in one process and searched in others, on all cores and on one, at several
 settings; with `--rounds` above 1 subjects have their turns again. The other libraries run in an
-environment of their own: `make .venv-ann`, or `--peers-python PATH`.
+environment of their own: `make ann`, or `--peers-python PATH`.
 
 `--out` gets retrieval.json, retrieval.md and retrieval.png, and holds what was measured: stopped or
 killed, the same command goes on. In retrieval.json:
@@ -43,7 +43,7 @@ from experiments.benchmarks.retrieval_subjects import OURS, TITLES
 
 _PEERS_PYTHON = ROOT / ".venv-ann" / "bin" / "python"
 _HINT = (
-    "build it with `make .venv-ann/.installed`, or name an interpreter that has "
+    "build it with `make ann`, or name an interpreter that has "
     "tests/peers/ann_requirements.txt with --peers-python"
 )
 _LEAST = {"rows": 1000, "dim": 2, "k": 1, "queries": 10, "rounds": 1, "queries_one_core": 1}
