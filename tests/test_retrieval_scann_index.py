@@ -13,9 +13,11 @@ from landmarks_tf.retrieval import scann_index
 from landmarks_tf.retrieval.exact import ExactIndex
 from landmarks_tf.retrieval.files import sha256
 from landmarks_tf.retrieval.index_folder import IndexFolderError
+from landmarks_tf.retrieval.opening import open_index
 from landmarks_tf.retrieval.parameters import ScannParameters, choose_parameters
 from landmarks_tf.retrieval.scann_build import ScannBuildError
-from landmarks_tf.retrieval.scann_index import ScannIndex, open_index
+from landmarks_tf.retrieval.scann_index import ScannIndex
+from tests import tiny_index
 from tests.reference import retrieval as reference
 
 
@@ -194,3 +196,95 @@ def test_bad_input_is_refused_before_anything_is_written(tmp_path):
             vectors, None, tmp_path / "index", parameters=ScannParameters("brute_force", 21)
         )
     assert not list(tmp_path.iterdir())
+
+
+def changed(folder):
+    """An index of 300 rows, changed in every way; and what it must hold: {id: row}."""
+    rows, added = tiny_index.clustered(300, 12), tiny_index.clustered(30, 12, seed=3)
+    index = tiny_index.saved(folder, rows, tiny_index.names(300))
+    index.remove(tiny_index.names(50))
+    index.add(added[:20], tiny_index.names(20, first=900))
+    index.update(added[20:], [*tiny_index.names(9, first=100), "image00900"])
+    index.add(rows[:1], ["image00000"])  # it was removed before
+    held = dict(zip(tiny_index.names(300), rows, strict=True))
+    held = {name: row for name, row in held.items() if name not in tiny_index.names(50)}
+    held |= dict(zip(tiny_index.names(20, first=900), added[:20], strict=True))
+    held |= dict(zip([*tiny_index.names(9, first=100), "image00900"], added[20:], strict=True))
+    return index, held | {"image00000": rows[0]}
+
+
+def assert_holds(index, held, queries):
+    """Answers are those of a plain loop over what it must hold."""
+    names, k = sorted(held), 25
+    assert len(index) == len(held)
+    _, expected = reference.search(np.stack([held[name] for name in names]), queries, k)
+    _, rows = index.search(queries, k)
+    assert [sorted(index.ids[row]) for row in rows] == [
+        sorted(names[row] for row in best) for best in expected
+    ]
+
+
+def test_added_updated_and_removed_rows_reload_as_they_were(tmp_path):
+    index, held = changed(tmp_path / "index")
+    queries = tiny_index.clustered(12, 12, seed=8)
+    assert_holds(index, held, queries)
+    lines = []
+    again = open_index(tmp_path / "index", fingerprint="model-a", report=lines.append)
+    assert_holds(again, held, queries)
+    # 59 of the built rows are gone, 30 added ones are there.
+    assert "271 rows of 12 (89 rows changed since it was built), brute_force" in lines[0]
+    for ours, theirs in zip(again.search(queries, 9), index.search(queries, 9), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert again.search(queries)[0].shape == (12, 5)  # its own k
+    with pytest.raises(ValueError, match=r"between 1 and the number of indexed rows \(271\)"):
+        again.search(queries, len(held) + 1)
+    with pytest.raises(ValueError, match=r"queries have dimension 5"):
+        again.search(queries[:, :5], 3)
+
+
+def test_a_changed_index_without_scann_answers_the_same(tmp_path, monkeypatch):
+    _, held = changed(tmp_path / "index")
+    monkeypatch.setitem(sys.modules, "scann.scann_ops.py", None)
+    index = open_index(tmp_path / "index", report=quiet)
+    assert isinstance(index, ExactIndex)
+    assert_holds(index, held, tiny_index.clustered(12, 12, seed=8))
+
+
+def test_a_rebuild_takes_all_changes_in(tmp_path):
+    index, held = changed(tmp_path / "index")
+    queries = tiny_index.clustered(12, 12, seed=8)
+    index.rebuild()
+    assert_holds(index, held, queries)
+    assert (len(index.changes), len(index.vectors), index.fingerprint) == (0, 271, "model-a")
+    assert_holds(open_index(tmp_path / "index", report=quiet), held, queries)
+    index.remove([tiny_index.names(1, first=200)[0]])  # its state is that on disk
+    assert len(index) == 270
+
+
+def test_many_changes_rebuild_by_themselves(tmp_path, monkeypatch):
+    monkeypatch.setattr(scann_index, "_REBUILD_AT_LEAST", 10)
+    rebuilt = []
+    monkeypatch.setattr(ScannIndex, "rebuild", lambda self: rebuilt.append(len(self)))
+    index = tiny_index.saved(tmp_path / "i", tiny_index.clustered(60, 8), tiny_index.names(60))
+    index.remove(tiny_index.names(10))
+    index.remove(tiny_index.names(5, first=10), rebuild_share=None)
+    assert rebuilt == []
+    index.remove(tiny_index.names(1, first=20))
+    assert rebuilt == [44]
+
+
+def test_changes_that_cannot_be(tmp_path):
+    rows = tiny_index.clustered(20, 8)
+    nameless = tiny_index.saved(tmp_path / "a", rows)
+    with pytest.raises(IndexFolderError, match=r"built without ids"):
+        nameless.remove(["x"])
+    index = tiny_index.saved(tmp_path / "b", rows, tiny_index.names(20))
+    other = open_index(tmp_path / "b", report=quiet)
+    with pytest.raises(ValueError, match=r"not in the index, so nothing was removed"):
+        index.remove(["image00000", "nobody"])
+    assert len(index) == len(open_index(tmp_path / "b", report=quiet)) == 20
+    index.remove(["image00000"])
+    for change in (lambda: other.remove(["image00001"]), other.rebuild):
+        with pytest.raises(IndexFolderError, match=r"changed by another process"):
+            change()
+    assert len(open_index(tmp_path / "b", report=quiet)) == 19

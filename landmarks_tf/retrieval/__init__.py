@@ -7,9 +7,11 @@ from landmarks_tf.retrieval.embed import Embeddings, embed_dataset, load_embeddi
 from landmarks_tf.retrieval.exact import ExactIndex
 from landmarks_tf.retrieval.index_folder import IndexFolderError
 from landmarks_tf.retrieval.knn import knn_classify, nearest_classes
+from landmarks_tf.retrieval.opening import open_index
 from landmarks_tf.retrieval.parameters import ScannParameters, choose_parameters
 from landmarks_tf.retrieval.scann_build import ScannBuildError
-from landmarks_tf.retrieval.scann_index import ScannIndex, open_index
+from landmarks_tf.retrieval.scann_index import ScannIndex
+from landmarks_tf.retrieval.sharded_index import ShardedIndex
 from landmarks_tf.retrieval.vectors import EmbeddingError
 
 __all__ = [
@@ -20,6 +22,7 @@ __all__ = [
     "ScannBuildError",
     "ScannIndex",
     "ScannParameters",
+    "ShardedIndex",
     "choose_parameters",
     "embed_dataset",
     "knn_classify",

@@ -3,6 +3,9 @@
     index/manifest.json    sizes and digests of all other files, parameters, recall when built
     index/ids.npy          the image id of each row, if there are ids
     index/scann/           what ScaNN wrote, with relative paths
+    index/changes/         rows added and removed since (see `index_changes`), if any were
+
+An exact index holds vectors.npy instead of scann/, a sharded one its parts, each an index.
 
 Nothing in it is ever unpickled: ScaNN's own pickled ids are never written, and refused if found.
 ScaNN ends the process when a file of its own is damaged, so damage is looked for first.
@@ -18,9 +21,15 @@ import numpy as np
 from landmarks_tf.retrieval.files import read_json, read_npy, sha256, write_json
 
 FORMAT_VERSION = 1
+# An index with changes: who does not know of them would answer with rows that were removed.
+CHANGED_VERSION = 2
 MANIFEST = "manifest.json"
 IDS = "ids.npy"
 SEARCHER = "scann"  # the folder that ScaNN writes and reads
+CHANGES = "changes"
+EXACT_VECTORS = "vectors.npy"  # the rows of an exact index
+PART = "part-"  # and five digits: a folder for each part of a sharded index
+KINDS = ("scann", "exact", "sharded")
 VECTORS = f"{SEARCHER}/dataset.npy"  # ScaNN's own copy of the rows, in float32
 _FIELDS = ("num_rows", "dim", "parameters", "recall", "fingerprint", "files")
 
@@ -36,12 +45,33 @@ def write_manifest(folder: Path, **values) -> None:
         folder: the unfinished index.
         **values: num_rows, dim, parameters, recall, fingerprint, and what else is worth keeping.
     """
-    files = {
-        path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256(path)}
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    files = {path.relative_to(folder).as_posix(): _facts(path) for path in paths}
     write_json(folder / MANIFEST, {"format_version": FORMAT_VERSION, **values, "files": files})
+
+
+def write_changed_manifest(folder: Path, manifest: dict, names: list[str], number: int) -> dict:
+    """Replaces the manifest by one that names other files of changes; returns it.
+
+    Args:
+        folder: the index.
+        manifest: the one that stands.
+        names: files below `changes/`, written already.
+        number: counts the changes since the index was built.
+    """
+    files = {name: v for name, v in manifest["files"].items() if not _is_change(name)}
+    files |= {name: _facts(folder / name) for name in names}
+    changed = {**manifest, "format_version": CHANGED_VERSION, "changes": number, "files": files}
+    write_json(folder / MANIFEST, changed)
+    return changed
+
+
+def _facts(path: Path) -> dict:
+    return {"bytes": path.stat().st_size, "sha256": sha256(path)}
+
+
+def _is_change(name: str) -> bool:
+    return name.startswith(f"{CHANGES}/")
 
 
 def read_manifest(folder: Path, *, fingerprint: str | None, digests: bool) -> dict:
@@ -60,10 +90,10 @@ def read_manifest(folder: Path, *, fingerprint: str | None, digests: bool) -> di
     if not folder.is_dir():
         raise FileNotFoundError(f"no index at {folder}: there is no such folder")
     manifest = read_json(folder / MANIFEST, what="index")
-    if manifest.get("format_version") != FORMAT_VERSION:
+    if manifest.get("format_version") not in (FORMAT_VERSION, CHANGED_VERSION):
         raise IndexFolderError(
             f"{folder} has format version {manifest.get('format_version')!r}, this program reads "
-            f"{FORMAT_VERSION}: build the index again"
+            f"{FORMAT_VERSION} and {CHANGED_VERSION}: build the index again"
         )
     if missing := [name for name in _FIELDS if name not in manifest]:
         raise IndexFolderError(f"{folder / MANIFEST} lacks {', '.join(missing)}")
@@ -79,7 +109,9 @@ def read_manifest(folder: Path, *, fingerprint: str | None, digests: bool) -> di
 def _check_files(folder: Path, files: dict, digests: bool) -> None:
     present = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
     # ScaNN unpickles scann_docids.pkl if it lies there, so a file too many is not harmless.
-    if foreign := present - set(files) - {MANIFEST}:
+    # What a killed change leaves is named by no manifest and read by nobody.
+    left_over = {name for name in present if _is_change(name)} | {f".{MANIFEST}.tmp"}
+    if foreign := present - set(files) - {MANIFEST} - left_over:
         raise IndexFolderError(f"{folder} holds files that are not part of it: {sorted(foreign)}")
     for name, expected in files.items():
         path = folder / name
@@ -106,9 +138,25 @@ def read_ids(folder: Path, manifest: dict) -> np.ndarray | None:
     return ids
 
 
+def kind_of(folder: Path) -> str:
+    """ "scann", "exact" or "sharded": what a finished index is.
+
+    Raises:
+        FileNotFoundError: if there is no finished index.
+        IndexFolderError: if it is of a kind that this program does not know.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"no index at {folder}: there is no such folder")
+    kind = read_json(folder / MANIFEST, what="index").get("kind", KINDS[0])
+    if kind not in KINDS:
+        raise IndexFolderError(f"{folder} is an index of kind {kind!r}, known are {KINDS}")
+    return kind
+
+
 def refuse_foreign(folder: Path) -> None:
     """Raises if `folder` is there and is not an index, so that nothing else is ever replaced."""
-    is_index = (folder / MANIFEST).is_file() and (folder / SEARCHER).is_dir()
+    inside = (SEARCHER, EXACT_VECTORS, f"{PART}00000")
+    is_index = (folder / MANIFEST).is_file() and any((folder / name).exists() for name in inside)
     if folder.exists() and not is_index and not (folder.is_dir() and not any(folder.iterdir())):
         raise IndexFolderError(f"{folder} is there and is no index; it is left alone: name another")
 

@@ -8,7 +8,7 @@ shares of leaves and candidates were set on 78,480 real landmark embeddings of 1
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Literal
 
 BRUTE_FORCE_BELOW = 20_000
@@ -36,6 +36,8 @@ class ScannParameters:
         anisotropic_threshold: T of anisotropic vector quantisation (Guo et al. 2020); 0.2 is for
             inner products of unit vectors.
         soar_lambda: weight of SOAR's second, orthogonal assignment (Sun et al. 2023); 0 is off.
+        tree_anisotropy: how much more an error along a row weighs than one across it when the
+            tree's centres are learnt (ScaNN's `avq` of a tree); 0 is off.
         training_sample_size: rows that k-means is trained with.
     """
 
@@ -47,6 +49,7 @@ class ScannParameters:
     reorder: int = 0
     anisotropic_threshold: float = 0.2
     soar_lambda: float = 0.0
+    tree_anisotropy: float = 0.0
     training_sample_size: int = 100_000
 
     def to_dict(self) -> dict:
@@ -66,6 +69,21 @@ class ScannParameters:
         if missing := {"method", "num_neighbors"} - set(values):
             raise ValueError(f"ScaNN parameters lack {', '.join(sorted(missing))}")
         return cls(**values)
+
+    def fitted_to(self, num_rows: int) -> ScannParameters:
+        """The same for an index of another number of rows: what is too much for it is cut."""
+        num_leaves = min(self.num_leaves, max(1, num_rows // MIN_ROWS_PER_LEAF))
+        if self.method == "brute_force" or num_rows < MIN_ROWS_PER_LEAF:
+            k = min(self.num_neighbors, num_rows)
+            return ScannParameters("brute_force", k, training_sample_size=num_rows)
+        return replace(
+            self,
+            num_neighbors=min(self.num_neighbors, num_rows),
+            num_leaves=num_leaves if self.num_leaves else 0,
+            leaves_to_search=min(self.leaves_to_search, num_leaves),
+            reorder=min(self.reorder, num_rows),
+            training_sample_size=min(self.training_sample_size, num_rows),
+        )
 
     def check(self, num_rows: int, dim: int) -> None:
         """Raises unless an index of (num_rows, dim) can be built with these without an abort.
@@ -96,7 +114,9 @@ class ScannParameters:
             _in_range("leaves_to_search", self.leaves_to_search, 1, self.num_leaves)
 
 
-def choose_parameters(num_rows: int, dim: int, k: int = 100) -> ScannParameters:
+def choose_parameters(
+    num_rows: int, dim: int, k: int = 100, recall: float = 0.99
+) -> ScannParameters:
     """Parameters for an index of `num_rows` x `dim` from which `k` neighbours are wanted.
 
     Args:

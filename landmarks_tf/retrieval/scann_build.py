@@ -45,12 +45,10 @@ def build_in_child(embeddings: Path, folder: Path, parameters: ScannParameters) 
     Raises:
         ScannBuildError: with the end of the child's messages, and the signal if one killed it.
     """
-    package_root = str(Path(__file__).resolve().parents[2])
-    search_path = [package_root, *filter(None, [os.environ.get("PYTHONPATH")])]
     command = [sys.executable, "-m", "landmarks_tf.retrieval.scann_build", embeddings, folder]
     done = subprocess.run(
         [*map(str, command), json.dumps(parameters.to_dict())],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(search_path)},
+        env=child_environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -61,7 +59,7 @@ def build_in_child(embeddings: Path, folder: Path, parameters: ScannParameters) 
     if done.returncode:
         tail = "\n".join(done.stderr.strip().splitlines()[-_STDERR_LINES:])
         raise ScannBuildError(
-            f"building the ScaNN index failed: its process {_ending(done.returncode)}. "
+            f"building the ScaNN index failed: its process {ending(done.returncode)}. "
             f"It last said:\n{tail or '(nothing)'}"
         )
     result = read_json(folder / _RESULT, what="result of the ScaNN build")
@@ -69,7 +67,15 @@ def build_in_child(embeddings: Path, folder: Path, parameters: ScannParameters) 
     return result
 
 
-def _ending(returncode: int) -> str:
+def child_environment() -> dict[str, str]:
+    """The environment in which a child finds this package, wherever it was started from."""
+    package_root = str(Path(__file__).resolve().parents[2])
+    search_path = [package_root, *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(search_path)}
+
+
+def ending(returncode: int) -> str:
+    """How a process ended, in words."""
     if returncode > 0:
         return f"ended with exit status {returncode}"
     name = signal.Signals(-returncode).name
@@ -93,6 +99,7 @@ def build(embeddings: np.ndarray, folder: Path, parameters: ScannParameters):
                 num_leaves_to_search=parameters.leaves_to_search,
                 training_sample_size=parameters.training_sample_size,
                 soar_lambda=parameters.soar_lambda or None,
+                avq=parameters.tree_anisotropy or None,
             )
         builder = builder.score_ah(
             parameters.dimensions_per_block,

@@ -19,6 +19,9 @@ from landmarks_tf.retrieval.index_folder import SEARCHER, VECTORS
 from landmarks_tf.retrieval.parameters import ScannParameters
 from landmarks_tf.retrieval.vectors import as_matrix, check_k, check_unit_rows
 
+# Queries of one batch share the codes that they read; more than this gain nothing.
+_LARGEST_BATCH = 1_024
+
 
 class ScannSearcher:
     """A ScaNN searcher opened from a folder, no questions asked (`ScannIndex.load` asks them).
@@ -77,8 +80,7 @@ class ScannSearcher:
             short = np.flatnonzero(np.isnan(scores).any(axis=1))
         if short.size:
             scores[short], rows[short] = ExactIndex(self.vectors).search(queries[short], k)
-        order = np.lexsort((rows, -scores), axis=1)
-        return np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)
+        return _by_score_and_row(scores, rows)
 
     def _search(self, queries, k: int, widen: float) -> tuple[np.ndarray, np.ndarray]:
         parameters, options = self.parameters, {}
@@ -91,10 +93,19 @@ class ScannSearcher:
         rows, scores = self._searcher.search_batched_parallel(
             queries,
             final_num_neighbors=k,
-            batch_size=max(1, min(256, len(queries) // (os.cpu_count() or 1))),
+            batch_size=max(1, min(_LARGEST_BATCH, len(queries) // len(os.sched_getaffinity(0)))),
             **options,
         )
         return np.array(scores, np.float32), rows.astype(np.int64)
+
+
+def _by_score_and_row(scores: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rankings by falling score, then rising row; sorts those that are not, a few with ties."""
+    unsure = np.flatnonzero((scores[:, 1:] >= scores[:, :-1]).any(axis=1))
+    order = np.lexsort((rows[unsure], -scores[unsure]), axis=1)
+    scores[unsure] = np.take_along_axis(scores[unsure], order, 1)
+    rows[unsure] = np.take_along_axis(rows[unsure], order, 1)
+    return scores, rows
 
 
 def _widened(value: int, factor: float, highest: int) -> int:
