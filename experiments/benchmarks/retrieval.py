@@ -17,9 +17,10 @@ killed, the same command goes on. In retrieval.json:
 
     {"format_version": 1, "data": {"kind", "name", "rows", "dim", "queries"}, "setting", "machine",
      "subjects": [{"name", "title", "version", "failed": null or why, "build": {"seconds",
-     "parameters", "bytes", "peak_mib"}, "search_peak_mib", "points": [{"point", "chosen",
-     "recall": {"1", "10", "100"}, "queries_per_s": {"all", "one"}, "rounds": {"all": [...]},
-     "cpu_ms_per_query"}]}], "left_out": {NAME: why}, "targets": [...], "choice": [...]}
+     "cpu_seconds", "parameters", "bytes", "peak_mib"}, "search_peak_mib", "points": [{"point",
+     "chosen", "recall": {"1", "10", "100"}, "queries_per_s": {"all", "one"},
+     "rounds": {"all": [...]}, "cpu_ms_per_query"}]}], "left_out": {NAME: why},
+     "targets": [{"text", "met"}], "choice": [sentences]}
 
 Exit codes: 0 done, 1 a subject or the data failed, 2 usage, 130 interrupted.
 """

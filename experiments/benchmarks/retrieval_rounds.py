@@ -15,6 +15,7 @@ from experiments.benchmarks.retrieval_recall import recalls, true_scores
 from experiments.benchmarks.retrieval_subjects import TITLES, repeated
 from experiments.workdir import read_json, write_json
 
+_OF_BUILD = ("seconds", "cpu_seconds", "parameters", "bytes", "peak_mib", "version")
 _ALL, _ONE = 0, 1  # cores
 
 
@@ -117,9 +118,7 @@ def entry(jobs: Jobs, name: str, rounds: int) -> dict:
         )
     peaks = [part["peak_mib"] for part in parts[_ALL] + parts[_ONE] if "peak_mib" in part]
     if build:
-        build = {
-            key: build[key] for key in ("seconds", "parameters", "bytes", "peak_mib", "version")
-        }
+        build = {key: build[key] for key in _OF_BUILD}
         build["peak_mib"] = max(build["peak_mib"], outcome["peaks_mib"].get("build", 0.0))
     return {
         "name": name,

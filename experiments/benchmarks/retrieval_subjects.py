@@ -23,6 +23,8 @@ TITLES = {
 OURS = ("exact", "product", "scann", "scann_soar", "scann_tree")
 EXHAUSTIVE = ("exact", "product")
 
+LARGE_FROM = 300_000  # rows of a set like GLDv2's index
+
 _SOAR_LAMBDA = 1.5
 _LEAVES = (0.125, 0.25, 0.5, 1.0, 2.0)  # of the rule's leaves to search
 _CANDIDATES = (0.5, 1.0, 2.0)  # of the rule's rows to re-order
@@ -73,7 +75,7 @@ class Product(Exact):
 
 
 class Scann:
-    """`ScannIndex` with parameters near those of `choose_parameters`."""
+    """A ScaNN index with the parameters of `choose_parameters`, and searches around them."""
 
     def __init__(self, rows: int, dim: int, k: int):
         self.rows, self.dim, self.k = rows, dim, k
@@ -82,7 +84,7 @@ class Scann:
     def _chosen(self):
         from landmarks_tf.retrieval.parameters import choose_parameters
 
-        return choose_parameters(self.rows, self.dim, self.k)
+        return choose_parameters(self.rows, self.dim, self.k, wanted_recall(self.rows))
 
     def build(self, vectors: Path, folder: Path) -> dict:
         from landmarks_tf.retrieval.scann_index import ScannIndex
@@ -99,35 +101,32 @@ class Scann:
         return self.parameters.to_dict()
 
     def load(self, folder: Path) -> None:
-        from landmarks_tf.retrieval.scann_index import ScannIndex
+        from landmarks_tf.retrieval.scann_search import ScannSearcher
 
-        self._index = ScannIndex.load(folder / "index", check=False)
-        self.parameters = self._index.parameters
+        self._searcher = ScannSearcher(folder / "index", self.parameters)
 
     def points(self) -> list[dict]:
         """The setting as built, marked `chosen`, and those around it."""
-        found = []
-        parameters = self.parameters
+        parameters, has_tree = self.parameters, self.parameters.method == "tree_hashing"
         if parameters.method == "brute_force":
             return [{"chosen": True}]
-        for leaves in _LEAVES if parameters.method == "tree_hashing" else (1.0,):
+        found: list[dict] = []
+        for leaves in _LEAVES if has_tree else (1.0,):
             for candidates in _CANDIDATES:
                 point = {"reorder": _between(parameters.reorder * candidates, self.k, self.rows)}
-                if parameters.method == "tree_hashing":
+                if has_tree:
                     wanted = parameters.leaves_to_search * leaves
                     point["leaves_to_search"] = _between(wanted, 1, parameters.num_leaves)
+                if all(getattr(parameters, name) == value for name, value in point.items()):
+                    point["chosen"] = True
                 if point not in found:
                     found.append(point)
-        return [point | self._mark(point) for point in found]
-
-    def _mark(self, point: dict) -> dict:
-        same = all(getattr(self.parameters, name) == value for name, value in point.items())
-        return {"chosen": True} if same else {}
+        return found
 
     def search(self, queries: np.ndarray, point: dict) -> np.ndarray:
         settings = {name: value for name, value in point.items() if name != "chosen"}
-        self._index.parameters = replace(self.parameters, **settings)
-        return self._index.search(queries, self.k)[1]
+        self._searcher.parameters = replace(self.parameters, **settings)
+        return self._searcher.search(queries, self.k)[1]
 
     def version(self) -> str:
         from landmarks_tf.retrieval.scann_search import scann_version
@@ -136,33 +135,42 @@ class Scann:
 
 
 class ScannTree(Scann):
-    """A tree, whatever the rule says, without SOAR."""
+    """The rule's tree without SOAR; where the rule makes no tree, one of about sqrt(N) leaves."""
 
     soar_lambda = 0.0
 
     def _chosen(self):
+        chosen = super()._chosen()
+        if chosen.method == "tree_hashing":
+            return replace(chosen, soar_lambda=self.soar_lambda)
         from landmarks_tf.retrieval.parameters import (
+            MAX_BLOCKS,
             MIN_ROWS_PER_LEAF,
-            TREE_FROM,
-            choose_parameters,
+            ScannParameters,
         )
 
-        large = choose_parameters(max(self.rows, TREE_FROM), self.dim, self.k)
         leaves = max(1, min(round(self.rows**0.5), self.rows // MIN_ROWS_PER_LEAF))
-        return replace(
-            large,
+        return ScannParameters(
+            "tree_hashing",
+            self.k,
             num_leaves=leaves,
-            leaves_to_search=max(1, -(-leaves * large.leaves_to_search // large.num_leaves)),
-            reorder=min(large.reorder, self.rows),
-            training_sample_size=min(large.training_sample_size, self.rows),
+            leaves_to_search=-(-leaves // 10),
+            dimensions_per_block=min(self.dim, max(2, -(-self.dim // MAX_BLOCKS))),
+            reorder=min(10 * self.k, self.rows),
             soar_lambda=self.soar_lambda,
+            training_sample_size=min(self.rows, 250_000),
         )
 
 
 class ScannSoar(ScannTree):
-    """A tree with SOAR."""
+    """The same with SOAR."""
 
     soar_lambda = _SOAR_LAMBDA
+
+
+def wanted_recall(rows: int) -> float:
+    """The recall@k that our rule is asked for, and that the targets are about."""
+    return 0.98 if rows >= LARGE_FROM else 0.99
 
 
 def _between(value: float, lowest: int, highest: int) -> int:

@@ -44,7 +44,8 @@ def _end_with_parent() -> None:
 
 
 def build(*, subject: str, shape: list[int], vectors: str, index: str, result: str, **_) -> None:
-    """Builds and saves an index; writes {"seconds", "bytes", "parameters", "version"}."""
+    """Builds and saves an index; writes {"seconds", "cpu_seconds", "bytes", "parameters",
+    "version", "peak_mib"}."""
     from experiments.benchmarks.retrieval_subjects import find_subject, folder_bytes
 
     made = find_subject(subject)(*shape)
@@ -52,6 +53,7 @@ def build(*, subject: str, shape: list[int], vectors: str, index: str, result: s
     parameters = made.build(Path(vectors), Path(index))
     found = {
         "seconds": time.perf_counter() - started,
+        "cpu_seconds": _cpu_seconds(),
         "bytes": folder_bytes(Path(index)),
         "parameters": parameters,
         "version": made.version(),
@@ -112,6 +114,14 @@ def _time(made, asked, point: dict, seconds: float):
         wall.append(time.perf_counter() - started)
         used.append(time.process_time() - before)
     return rows, {"seconds": wall, "cpu_seconds": used}
+
+
+def _cpu_seconds() -> float:
+    """Of this process and of those that it has waited for, so far."""
+    import resource
+
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(part.ru_utime + part.ru_stime for part in used)
 
 
 def peak_mib() -> float:
