@@ -113,6 +113,8 @@ def test_targets_that_are_missed():
     beyond = measured()
     beyond["subjects"][4]["points"].append(point(0.9999, 200.0, 100.0))
     assert "none at 0.9999" in list(said(beyond))[1] and not list(said(beyond).values())[1]
+    beyond["subjects"][4]["points"][-1]["queries_per_s"]["all"] = 99.0  # exact search makes 100
+    assert "0.9999" not in list(said(beyond))[1] and list(said(beyond).values())[1]
 
 
 def test_what_to_pick_follows_the_numbers():

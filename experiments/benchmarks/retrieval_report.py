@@ -72,12 +72,18 @@ def _speed_target(report: dict, subjects: dict) -> list[dict]:
 
 def _rival_targets(subjects: dict) -> list[dict]:
     """ScaNN's speed over each rival's, at the recall of each usable point of its frontier: the
-    fastest of ScaNN's with at least that recall, nothing interpolated."""
+    fastest of ScaNN's with at least that recall, nothing interpolated. Of no use is what finds
+    too little, and what is slower than exact search."""
+    exact = _speed(subjects.get("exact")) or 0.0
     ours = [point for one in _scanns(subjects) for point in one["points"]]
     found = []
     for name in _RIVALS:
         theirs = frontier(subjects.get(name, {"points": []})["points"])
-        theirs = [point for point in theirs if recall(point) >= _USABLE]
+        theirs = [
+            point
+            for point in theirs
+            if recall(point) >= _USABLE and point["queries_per_s"]["all"] > exact
+        ]
         if not theirs or not frontier(ours):
             continue
         pairs = [(point, fastest(ours, recall(point))) for point in theirs]

@@ -26,8 +26,8 @@ EXHAUSTIVE = ("exact", "product")
 LARGE_FROM = 300_000  # rows of a set like GLDv2's index
 
 _SOAR_LAMBDA = 1.5
-_LEAVES = (0.125, 0.25, 0.5, 1.0, 2.0)  # of the rule's leaves to search
-_CANDIDATES = (0.5, 1.0, 2.0)  # of the rule's rows to re-order
+_LEAVES = (0.25, 0.5, 1.0, 2.0, 4.0)  # of the rule's leaves to search
+_CANDIDATES = (0.5, 1.0, 2.0, 4.0)  # of the rule's rows to re-order
 _PRODUCT_QUERIES, _PRODUCT_ROWS = 1_024, 8_192
 
 
