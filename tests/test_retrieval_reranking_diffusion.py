@@ -69,7 +69,7 @@ def test_a_chain_of_views_is_followed_around_the_corner():
         ({"query_neighbours": 6}, r"between 1 and the 5 rows of the ranking, received 6"),
         ({"gamma": 0}, r"gamma and iterations must be above 0"),
         ({"iterations": 0}, r"gamma and iterations must be above 0"),
-        ({"neighbours": 9}, r"k must be between 1 and"),
+        ({"neighbours": 9}, r"between 1 and the 8 others"),
     ],
 )
 def test_refuses_settings_out_of_range(settings_, message):

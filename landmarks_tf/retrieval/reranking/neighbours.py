@@ -12,7 +12,6 @@ import numpy as np
 from tqdm import tqdm
 
 from landmarks_tf.retrieval.exact import ExactIndex
-from landmarks_tf.retrieval.vectors import check_k
 
 _ROWS_PER_BLOCK = 4_096
 
@@ -41,7 +40,11 @@ def neighbour_graph(index, k: int, *, progress: bool = False) -> NeighbourGraph:
         ValueError, EmbeddingError: k out of range, an index that cannot be searched.
     """
     exact = ExactIndex(index)
-    check_k(k, len(exact) - 1)
+    if not 1 <= k < len(exact):
+        raise ValueError(
+            f"neighbours must be between 1 and the {len(exact) - 1} others that each row of the "
+            f"index has, received {k}"
+        )
     scores = np.empty((len(exact), k), np.float32)
     rows = np.empty((len(exact), k), np.int64)
     with tqdm(total=len(exact), desc="neighbours", unit="row", disable=not progress) as bar:
