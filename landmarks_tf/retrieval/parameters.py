@@ -31,6 +31,8 @@ class ScannParameters:
         num_neighbors: k that a search without its own k returns; the k of the self-check.
         num_leaves: leaves of the tree; 0 without one.
         leaves_to_search: leaves looked into for each query; 0 without a tree.
+        projected_dim: axes (principal ones of the rows) that leaves and codes are made of; 0 for
+            all of the row's own. Scores are exact all the same: re-ordering reads whole rows.
         dimensions_per_block: dimensions that share one 4-bit code.
         reorder: candidates whose exact score is computed.
         anisotropic_threshold: T of anisotropic vector quantisation (Guo et al. 2020); 0.2 is for
@@ -50,6 +52,7 @@ class ScannParameters:
     anisotropic_threshold: float = 0.2
     soar_lambda: float = 0.0
     tree_anisotropy: float = 0.0
+    projected_dim: int = 0
     training_sample_size: int = 100_000
 
     def to_dict(self) -> dict:
@@ -97,6 +100,9 @@ class ScannParameters:
         _in_range("num_neighbors", self.num_neighbors, 1, num_rows)
         if self.method == "brute_force":
             return
+        if self.projected_dim:
+            _in_range("projected_dim", self.projected_dim, 1, min(dim, num_rows))
+            dim = self.projected_dim
         _in_range("dimensions_per_block", self.dimensions_per_block, 1, dim)
         blocks = math.ceil(dim / self.dimensions_per_block)
         if blocks > MAX_BLOCKS:

@@ -89,10 +89,15 @@ def build(embeddings: np.ndarray, folder: Path, parameters: ScannParameters):
     Runs in the caller's process; use `build_in_child` where an abort would hurt.
     """
     parameters.check(*embeddings.shape)
-    builder = import_scann().builder(embeddings, parameters.num_neighbors, "dot_product")
+    scann_ops = import_scann()
+    builder = scann_ops.builder(embeddings, parameters.num_neighbors, "dot_product")
     if parameters.method == "brute_force":
         builder = builder.score_brute_force()
     else:
+        if parameters.projected_dim:
+            builder = builder.pca(
+                reduction_dim=parameters.projected_dim, pca_significance_threshold=None
+            )
         if parameters.method == "tree_hashing":
             builder = builder.tree(
                 num_leaves=parameters.num_leaves,
@@ -106,7 +111,11 @@ def build(embeddings: np.ndarray, folder: Path, parameters: ScannParameters):
             anisotropic_quantization_threshold=parameters.anisotropic_threshold,
             training_sample_size=parameters.training_sample_size,
         ).reorder(parameters.reorder)
-    searcher = builder.build()
+    config = builder.create_config()
+    if parameters.projected_dim and parameters.method == "tree_hashing":
+        # The builder counts blocks of all dimensions; `check` counted those that there will be.
+        config = config.replace("use_global_topn: False", "use_global_topn: True")
+    searcher = scann_ops.create_searcher(embeddings, config)
     target = folder / SEARCHER
     target.mkdir()
     # Without relative_path the index would name this folder and could never be moved.

@@ -1,0 +1,95 @@
+"""Embeddings and ids as the index commands take them: this project's files, or anyone's."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from landmarks_tf.retrieval.embedding_files import load_embeddings, mark_path
+from landmarks_tf.retrieval.files import read_npy
+from landmarks_tf.retrieval.vectors import as_matrix
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What a file of embeddings holds.
+
+    Attributes:
+        vectors: (N, D) rows, memory-mapped where the file allows it.
+        ids: (N,) text, or None.
+        fingerprint: what made them; "" where the file does not say.
+    """
+
+    vectors: np.ndarray
+    ids: np.ndarray | None
+    fingerprint: str = ""
+
+
+def read_rows(path: Path, ids: Path | None = None, *, normalize: bool = False) -> Rows:
+    """Embeddings from a file.
+
+    Args:
+        path: NAME.npy as `embed_dataset` leaves it, with its ids; any other .npy of a matrix; or
+            an .npz with an array `embeddings`, and perhaps one `ids`.
+        ids: a file of ids (see `read_ids_file`), which goes before those of the embeddings.
+        normalize: divide each row by its L2 norm; rows of other lengths are refused later on.
+
+    Raises:
+        FileNotFoundError, ValueError: for what is missing or is no matrix.
+    """
+    if path.suffix == ".npz":
+        rows = _read_npz(path)
+    elif path.suffix == ".npy" and mark_path(path).exists():
+        stored = load_embeddings(path)
+        rows = Rows(stored.vectors, stored.ids, stored.fingerprint)
+    else:
+        rows = Rows(read_npy(path, what="embeddings", mmap=True), None)
+    vectors = as_matrix(rows.vectors, name=str(path))
+    if normalize:
+        vectors = _unit(vectors, path)
+    return Rows(vectors, rows.ids if ids is None else read_ids_file(ids), rows.fingerprint)
+
+
+def _read_npz(path: Path) -> Rows:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            if "embeddings" not in arrays:
+                raise ValueError(
+                    f"{path} has no array named embeddings, only {', '.join(arrays.files)}"
+                )
+            return Rows(arrays["embeddings"], arrays.get("ids"))
+    except FileNotFoundError:
+        raise FileNotFoundError(f"embeddings: {path} is missing") from None
+    except (OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} is not a whole .npz file: {error}") from None
+
+
+def _unit(vectors: np.ndarray, path: Path) -> np.ndarray:
+    vectors = vectors.astype(np.float32)
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    if bad := np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)).ravel()).tolist():
+        raise ValueError(f"{path}: row {bad[0]} has no direction: it is zero, NaN or infinite")
+    return vectors / lengths
+
+
+def read_ids_file(path: Path) -> np.ndarray:
+    """Ids from a .npy, or from a text file with one on each line.
+
+    Raises:
+        FileNotFoundError, ValueError: for what is missing or holds none.
+    """
+    if path.suffix == ".npy":
+        return read_npy(path, what="ids")
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        raise FileNotFoundError(f"ids: {path} is missing") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"ids: {path} is not text: {error}") from None
+    ids = [line.strip() for line in lines if line.strip()]
+    if not ids:
+        raise ValueError(f"ids: {path} holds none")
+    return np.array(ids)
