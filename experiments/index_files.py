@@ -55,7 +55,7 @@ def read_rows(path: Path, ids: Path | None = None, *, normalize: bool = False) -
 
 def _read_npz(path: Path) -> Rows:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             if "embeddings" not in arrays:
                 raise ValueError(
                     f"{path} has no array named embeddings, only {', '.join(arrays.files)}"
