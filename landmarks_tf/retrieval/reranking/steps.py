@@ -181,7 +181,7 @@ def _class_aware(work, *, k: int = 3, min_confidence: float = 0.0, insert: bool 
     )
 
 
-def _geometric(work, *, top: int = 20, weight: float = 1.0, cap: int = 30, least: int = 0):
+def _geometric(work, *, top: int = 100, weight: float = 1.0, cap: int = 30, least: int = 8):
     if work.count_inliers is None:
         raise ValueError("this step needs pictures: it runs as a study of a run with records")
 
