@@ -11,6 +11,8 @@ landmarks the nearest row of the own class has cosine 0.73 and that of another 0
 the same covariances gives 0.60 and 0.62. Number and shares of kinds were set on those rows, to
 agree in the cosines to the 1st, 10th, 100th and 1,000th neighbour (real 0.76, 0.68, 0.59, 0.48;
 drawn 0.74, 0.67, 0.59, 0.47), with 0.71 and 0.72 for the nearest of the own class and of others.
+For the 758 photographs that the built-in spectrum is of, real and drawn: own class 0.87 and 0.87,
+another 0.77 and 0.71, 10th 0.81 and 0.81, 100th 0.65 and 0.61.
 
 Class sizes are log-normal with sigma 1.344. Three published facts of GLDv2's train set (Weyand et
 al. 2020: 57 % of classes have at most 10 images, 38 % at most 5; 4,132,914 images of 203,094
