@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from experiments import reranking_study
 from experiments.reranking_study import METHODS, TOGETHER, K, markdown, study
+from experiments.score_book import ScoreBook
 from landmarks_tf.metrics import Solution
-from landmarks_tf.retrieval.reranking import RetrievalData, parse_pipeline
+from landmarks_tf.retrieval.reranking import RetrievalData, parse_pipeline, run_pipeline
 from tests.reference.metrics import average_precision
 from tests.test_retrieval_reranking_steps import (
     INDEX,
@@ -117,6 +119,33 @@ def test_the_table_shows_every_method_and_the_bare_search(found):
     assert {line.count("|") for line in table} == {9}
     row = found["methods"][0]
     assert f"| {row['public']:.2%} | {row['private']:.2%} |" in table[3]
+
+
+def test_a_study_that_was_killed_measures_only_what_is_missing(found, tmp_path, monkeypatch):
+    path = tmp_path / "scores.jsonl"
+    dying = []
+
+    def told(text):
+        dying.append(text)
+        if text.startswith("class_aware:k=3"):
+            raise KeyboardInterrupt
+
+    everything = {"methods": FEW, "told": told}
+    with pytest.raises(KeyboardInterrupt):
+        study(WHOLE, QUERY_IDS, INDEX_IDS, SOLUTION, book=ScoreBook(path, "a"), **everything)
+    measured = []
+
+    def counted(steps, data, **options):
+        measured.append(",".join(map(str, steps)))
+        return run_pipeline(steps, data, **options)
+
+    monkeypatch.setattr(reranking_study, "run_pipeline", counted)
+    book = ScoreBook(path, "a")
+    again = study(WHOLE, QUERY_IDS, INDEX_IDS, SOLUTION, methods=FEW, book=book)
+    assert measured[0].startswith("class_aware:k=3")
+    assert not any(text.startswith("aqe") and "," not in text for text in measured)
+    for one, other in zip(again["methods"], found["methods"], strict=True):
+        assert one | {"processor_seconds": 0} == other | {"processor_seconds": 0}
 
 
 def test_every_pipeline_of_the_table_is_one():

@@ -127,6 +127,8 @@ def test_a_second_time_no_picture_is_read_and_no_pair_is_matched(context, studie
     def never(*_arguments, **_options):
         raise AssertionError("this was done before")
 
+    for state in ("trained", "untrained"):  # what is kept of pictures and pairs must do
+        (studied[0].parent / f"{state}.scores.jsonl").unlink()
     monkeypatch.setattr(pictures, "read_pictures", never)
     monkeypatch.setattr(inlier_counts, "count_inliers", never)
     monkeypatch.setattr(reranking_study, "METHODS", METHODS)
@@ -144,6 +146,7 @@ def test_without_opencv_it_is_left_out_with_a_line(context, studied, monkeypatch
     monkeypatch.setitem(sys.modules, "cv2", None)
     monkeypatch.setattr(reranking_study, "METHODS", METHODS)
     rerank.run(context)
+    assert "Left out: geometric verification" in (studied[0].parent / "rerank.md").read_text()
     printed = capsys.readouterr()
     assert "pip install 'landmarks-tf[geometry]'" in printed.err
     assert "Left out: geometric verification" in printed.out

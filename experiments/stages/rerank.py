@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import sys
 from pathlib import Path
@@ -56,7 +57,8 @@ def run(context: Context) -> list[Path]:
 def _measured(context: Context, folder: Path, *, trained: bool) -> dict:
     from tqdm import tqdm
 
-    from experiments.reranking_study import METHODS, study
+    from experiments.reranking_study import FORMAT_VERSION, METHODS, study
+    from experiments.score_book import ScoreBook
     from landmarks_tf import metrics
     from landmarks_tf.retrieval.reranking import RetrievalData, neighbour_graph
 
@@ -79,6 +81,10 @@ def _measured(context: Context, folder: Path, *, trained: bool) -> dict:
         graph=neighbour_graph(index.vectors, min(50, len(index.ids) - 1), progress=True),
     )
     # The bare search, each on its own, and one more try for each method that is joined.
+    depends_on = [tests.fingerprint, index.fingerprint, train.fingerprint]
+    depends_on += [_digest(context.metadata / "retrieval_solution_v2.1.csv"), str(FORMAT_VERSION)]
+    state = "trained" if trained else "untrained"
+    book = ScoreBook(folder / f"{state}.scores.jsonl", "/".join(depends_on))
     total = 1 + sum(map(len, METHODS.values())) + len(METHODS)
     with tqdm(total=total, desc="pipelines") as bar:
 
@@ -86,7 +92,20 @@ def _measured(context: Context, folder: Path, *, trained: bool) -> dict:
             bar.set_postfix_str(text[:60], refresh=False)
             bar.update()
 
-        return study(data, tests.ids[scored], index.ids, solution, methods=METHODS, told=told)
+        return study(
+            data,
+            tests.ids[scored],
+            index.ids,
+            solution,
+            methods=METHODS,
+            told=told,
+            book=book,
+        )
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _check_parts(solution, metadata: Path) -> None:
