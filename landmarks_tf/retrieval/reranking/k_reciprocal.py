@@ -109,7 +109,8 @@ class _Sets:
 
     def encode(self, own: np.ndarray, reciprocal: sparse.csr_matrix) -> sparse.csr_matrix:
         """V of some rows, (B, M), from their descriptors (B, D) and their R(k1), (B, M)."""
-        shared = (reciprocal @ self.nearer.T).multiply(reciprocal).tocsr()
+        # `nearer` is symmetric: its columns are its rows.
+        shared = (reciprocal @ self.nearer).multiply(reciprocal).tocsr()
         # Whole numbers: two thirds are met exactly or not at all.
         shared.data = (3 * shared.data >= 2 * self.nearer_sizes[shared.indices]).astype(np.int32)
         shared.eliminate_zeros()
