@@ -36,7 +36,7 @@ TRACKERS = ("mlflow", "wandb")
 STAGES = ("prepare", "train", "evaluate", "index", "export", "report")
 # Questions asked of a run once it is evaluated; a plain run asks none of them. Each is a module of
 # experiments.stages with `run(context) -> list[Path]`.
-STUDIES: tuple[str, ...] = ("scalability", "rerank")
+STUDIES: tuple[str, ...] = ("scalability", "rerank", "visuals", "open_set")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

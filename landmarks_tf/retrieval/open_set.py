@@ -19,10 +19,13 @@ import numpy as np
 
 from landmarks_tf.retrieval.exact import ExactIndex
 from landmarks_tf.retrieval.knn import as_index, check_labels, check_neighbours
+from landmarks_tf.retrieval.vectors import as_matrix, check_unit_rows
 from landmarks_tf.retrieval.votes import tally
 
-# Neighbours that are looked at first, for each that shall vote.
-_FIRST_LOOK = 16
+_QUERIES_PER_BLOCK = 256
+_ROWS_PER_BLOCK = 16_384
+# Kept beyond k, so that float32 rounding cannot push one of the k best out before float64 decides.
+_SPARE = 16
 
 
 @dataclass(frozen=True)
@@ -131,8 +134,7 @@ def penalised_neighbours(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The k train images of the highest cosine - cost: exactly, whatever the costs.
 
-    Looks at the nearest by cosine, and at more of them until none that was not looked at can be
-    among the k best.
+    Every train image is looked at: one that is far by cosine may cost so much less.
 
     Args:
         query_embeddings: (Q, D) unit rows.
@@ -142,22 +144,37 @@ def penalised_neighbours(
 
     Returns:
         scores (Q, k) float64, falling, and rows (Q, k) int64; equal scores by rising row.
+
+    Raises:
+        EmbeddingError: queries of another dimension, with NaN, or not unit long.
     """
-    queries = np.asarray(query_embeddings)
-    scores = np.empty((len(queries), k))
-    rows = np.empty((len(queries), k), np.int64)
-    least = float(costs.min(initial=np.inf))
-    unfinished, looked_at = np.arange(len(queries)), min(_FIRST_LOOK * k, len(index))
-    while unfinished.size:
-        cosines, candidates = index.search(queries[unfinished], looked_at)
-        penalised = cosines - costs[candidates]
-        order = np.lexsort((candidates, -penalised), axis=1)[:, :k]
-        scores[unfinished] = np.take_along_axis(penalised, order, 1)
-        rows[unfinished] = np.take_along_axis(candidates, order, 1)
-        # What was not looked at has at most the last cosine, and costs at least the least.
-        open_end = scores[unfinished, -1] <= cosines[:, -1] - least
-        if looked_at == len(index):
-            break
-        unfinished = unfinished[open_end]
-        looked_at = min(4 * looked_at, len(index))
+    queries = as_matrix(query_embeddings, name="queries", dim=index.dim)
+    check_unit_rows(queries, name="queries")
+    scores, rows = np.empty((len(queries), k)), np.empty((len(queries), k), np.int64)
+    for start in range(0, len(queries), _QUERIES_PER_BLOCK):
+        block = slice(start, start + _QUERIES_PER_BLOCK)
+        part = queries[block].astype(np.float64)
+        found = _candidates(part.astype(np.float32), index.embeddings, costs, k + _SPARE)
+        vectors = index.embeddings[found].astype(np.float64)
+        exact = np.einsum("qcd,qd->qc", vectors, part) - costs[found]
+        order = np.lexsort((found, -exact), axis=1)[:, :k]
+        scores[block] = np.take_along_axis(exact, order, 1)
+        rows[block] = np.take_along_axis(found, order, 1)
     return scores, rows
+
+
+def _candidates(queries: np.ndarray, embeddings, costs: np.ndarray, keep: int) -> np.ndarray:
+    """(Q, keep or N) rows of the best scores by the float32 product, unordered."""
+    best = np.zeros((len(queries), 0), np.float32)
+    best_rows = np.zeros((len(queries), 0), np.int64)
+    for start in range(0, len(embeddings), _ROWS_PER_BLOCK):
+        block = np.asarray(embeddings[start : start + _ROWS_PER_BLOCK], np.float32)
+        block_costs = costs[start : start + len(block)].astype(np.float32)
+        best = np.concatenate([best, queries @ block.T - block_costs], axis=1)
+        columns = np.broadcast_to(np.arange(start, start + len(block)), (len(queries), len(block)))
+        best_rows = np.concatenate([best_rows, columns], axis=1)
+        if best.shape[1] > keep:
+            kept = np.argpartition(best, -keep, axis=1)[:, -keep:]
+            best = np.take_along_axis(best, kept, 1)
+            best_rows = np.take_along_axis(best_rows, kept, 1)
+    return best_rows
