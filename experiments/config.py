@@ -218,6 +218,11 @@ class Evaluation:
         recognition: "softmax" takes the classifier's own class and confidence; "knn" votes among
             the nearest training pictures.
         knn_neighbours: k of "knn".
+        knn_vote: how they vote, a scheme of landmarks_tf.retrieval.votes.
+        reference_penalty: "knn": weight of a training picture's likeness to non-landmarks
+            (landmarks_tf.retrieval.open_set), 0 for none. They are the public queries without a
+            landmark, none compared with itself: only the private score is one of unseen queries.
+        query_penalty: the same for a query's likeness.
         untrained_baseline: also embed and score the network before its first step.
         scales: sizes of a picture that are described, as factors of `data.image_size`; the exported
             model describes one.
@@ -230,6 +235,9 @@ class Evaluation:
     batch_size: int = 64
     recognition: str = "softmax"
     knn_neighbours: int = 5
+    knn_vote: str = "cosine"
+    reference_penalty: float = 0.0
+    query_penalty: float = 0.0
     untrained_baseline: bool = False
     scales: tuple[float, ...] = (1.0,)
     scale_pooling: str = "sum"

@@ -8,10 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from experiments.config import Evaluation
 from experiments.run import STUDIES
 from experiments.stages import open_set
 from landmarks_tf.metrics import Solution
+from landmarks_tf.retrieval.embed import Embeddings
 from landmarks_tf.retrieval.exact import ExactIndex
+from landmarks_tf.retrieval.knn import knn_classify
+from tests.reference import open_set as reference
 
 
 def unit(rows):
@@ -99,3 +103,36 @@ def test_refuses_a_solution_in_which_every_public_query_shows_a_landmark(case):
     known = {query: truth for query, truth in solution.public.items() if truth}
     with pytest.raises(ValueError, match=r"expected public queries without a landmark .* none"):
         open_set.study(pictures, replace(solution, public=known), 5)
+
+
+def test_a_recipe_takes_the_penalty(case, tmp_path):
+    """With the settings' defaults it is the plain classifier; with weights it is the study's."""
+    pictures, solution = case
+    queries = Embeddings(pictures.queries, np.array(pictures.ids), "")
+    classes = pictures.landmarks - 100
+    path = tmp_path / "s.csv"
+    arguments = (queries, pictures.train.embeddings, classes, path)
+    plain = open_set.by_neighbours(Evaluation(knn_neighbours=3), *arguments)
+    for ours, theirs in zip(
+        plain, knn_classify(pictures.queries, pictures.train, classes, k=3), strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+    rows = [
+        f"{query},{' '.join(map(str, truth))},{usage}"
+        for usage, part in (("Public", solution.public), ("Private", solution.private))
+        for query, truth in part.items()
+    ]
+    path.write_text("\n".join(["id,landmarks,Usage", *rows]) + "\n")
+    held_back = Evaluation(knn_neighbours=3, reference_penalty=0.5, query_penalty=0.25)
+    found = open_set.by_neighbours(held_back, *arguments)
+    generic = [n for n, q in enumerate(pictures.ids[:70]) if not solution.public[q]]
+    own = [generic.index(n) if n in generic else -1 for n in range(200)]
+    expected = reference.recognize(
+        pictures.queries, pictures.train.embeddings, classes.tolist(), pictures.queries[generic],
+        (0.5, 5, 0.25, 10), 3, "cosine", own,
+    )  # fmt: skip
+    assert found[0].tolist() == [label for label, _ in expected]
+    np.testing.assert_allclose(found[1], [score for _, score in expected], atol=1e-5)
+    same = Embeddings(pictures.train.embeddings, np.array(pictures.ids[:60]), "")
+    by_distance = Evaluation(knn_neighbours=3, knn_vote="distance")
+    assert np.isfinite(open_set.by_neighbours(by_distance, same, *arguments[1:])[1]).all()

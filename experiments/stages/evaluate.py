@@ -152,15 +152,13 @@ def _by_softmax(context: Context, scorer) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _by_neighbours(context: Context, embedder, queries, *, trained: bool):
-    from landmarks_tf.retrieval.knn import knn_classify
+    from experiments.stages.open_set import by_neighbours
 
     references = embed(context, embedder, "train", trained=trained)
     labels = np.asarray(context.index_of("train").label)
-    return knn_classify(
-        queries.vectors,
-        references.vectors,
-        labels,
-        k=context.experiment.evaluation.knn_neighbours,
+    solution = context.metadata / "recognition_solution_v2.1.csv"
+    return by_neighbours(
+        context.experiment.evaluation, queries, references.vectors, labels, solution
     )
 
 

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from experiments.config import Evaluation
 from experiments.stages.context import Context
 from experiments.workdir import write_json
 from landmarks_tf import metrics
@@ -88,6 +89,56 @@ def run(context: Context) -> list[Path]:
     return [folder / "open_set.json", folder / "open_set.md"]
 
 
+def by_neighbours(
+    evaluation: Evaluation, queries, train, labels: np.ndarray, solution: Path
+) -> tuple[np.ndarray, np.ndarray]:
+    """A recipe's recognition "knn": classes (Q,) and finite confidences (Q,) for GAP.
+
+    Args:
+        queries: `landmarks_tf.retrieval.Embeddings` of the test pictures.
+        train: (N, D) unit rows, `labels` (N,) their classes.
+        solution: the recognition solution, read where the recipe has a penalty.
+
+    Raises:
+        ValueError, OSError: an unknown vote, a negative weight, no public query without a landmark,
+            or as the solution's reader.
+    """
+    common = {"k": evaluation.knn_neighbours, "vote": evaluation.knn_vote}
+    if not evaluation.reference_penalty and not evaluation.query_penalty:
+        classes, confidences = knn_classify(queries.vectors, train, labels, **common)
+    else:
+        penalty = Penalty(
+            reference_weight=evaluation.reference_penalty, query_weight=evaluation.query_penalty
+        )
+        generic, own = _non_landmarks(
+            queries.ids.tolist(), metrics.read_recognition_solution(solution)
+        )
+        scenes = np.asarray(queries.vectors)[generic]
+        classes, confidences = recognize(
+            queries.vectors, train, labels,
+            non_landmarks=scenes, penalty=penalty, own_rows=own, **common,
+        )  # fmt: skip
+    # A vote at no distance is infinite, and a competition file takes no such number.
+    return classes, np.minimum(confidences, np.finfo(np.float64).max)
+
+
+def _non_landmarks(ids: list[str], solution: metrics.Solution) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the public queries without a landmark, and (Q,) the place of each query among them.
+
+    The place is -1 for others.
+    """
+    row_of = {image_id: row for row, image_id in enumerate(ids)}
+    generic = [row_of[q] for q, truth in solution.public.items() if not truth and q in row_of]
+    if not generic:
+        raise ValueError(
+            "expected public queries without a landmark in the recognition solution, to know "
+            "non-landmarks by; found none among the test pictures."
+        )
+    own = np.full(len(ids), -1)
+    own[generic] = np.arange(len(generic))
+    return np.array(generic), own
+
+
 def study(pictures: Pictures, solution: metrics.Solution, baseline_k: int) -> dict:
     """All steps for one set of embeddings; JSON-ready.
 
@@ -104,15 +155,7 @@ def study(pictures: Pictures, solution: metrics.Solution, baseline_k: int) -> di
     Raises:
         ValueError: no public query without a landmark has an embedding.
     """
-    row_of = {image_id: row for row, image_id in enumerate(pictures.ids)}
-    generic = [row_of[q] for q, truth in solution.public.items() if not truth and q in row_of]
-    if not generic:
-        raise ValueError(
-            "expected public queries without a landmark in the recognition solution, to know "
-            "non-landmarks by; found none among the test pictures."
-        )
-    own = np.full(len(pictures.ids), -1)
-    own[generic] = np.arange(len(generic))
+    generic, own = _non_landmarks(pictures.ids, solution)
     steps = {
         "run": (
             {"k": baseline_k, "vote": "cosine"},
