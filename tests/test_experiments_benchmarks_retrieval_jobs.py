@@ -98,11 +98,11 @@ def test_a_subject_that_holds_too_much_is_ended(vectors):
 
 def test_what_fails_says_why(vectors):
     run = made(vectors)
-    run.build("scann")
-    (vectors / "out" / "indexes" / "scann" / "index" / "manifest.json").unlink()
-    run.search("scann", 0, 0)
-    assert "manifest.json is missing" in run.outcome("scann")["failed"]
-    assert not run.needs("scann", 0, 0)  # not again in this run
+    run.build("exact")
+    (vectors / "out" / "indexes" / "exact" / "index.npy").unlink()
+    run.search("exact", 0, 0)
+    assert "all-0: FileNotFoundError: [Errno 2] No such file" in run.outcome("exact")["failed"]
+    assert not run.needs("exact", 0, 0)  # not again in this run
 
 
 @pytest.mark.parametrize(("code", "said"), [(0, None), (-6, "its process was ended by SIGABRT")])
@@ -149,3 +149,15 @@ def _ended(pid: int) -> bool:
             return file.read().rpartition(")")[2].split()[0] == "Z"
     except OSError:
         return True
+
+
+def test_memory_of_a_process_and_of_those_that_it_started():
+    child = "b = bytearray(60 * 2**20); print('ready', flush=True); input()"
+    script = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {child!r}])"
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline() == "ready\n"
+        assert 60 * 2**20 < jobs._held_bytes(process.pid) < 150 * 2**20
+        process.communicate("\n")
+    assert jobs._held_bytes(process.pid) == 0
