@@ -52,6 +52,15 @@ class ReportFigure:
 
 
 @dataclass(frozen=True)
+class ReportPicture:
+    """A picture of pixels, as `landmarks_tf.plots.thumbnail` makes it, with its title."""
+
+    title: str
+    image: str | None
+    caption: str = ""
+
+
+@dataclass(frozen=True)
 class Report:
     """What a report says; every part but the title may be left out.
 
@@ -63,6 +72,7 @@ class Report:
         published: the source's tables, shown apart and labelled as not measured here.
         curves: lines of metrics.jsonl, drawn by `landmarks_tf.plots.training_curves`.
         figures: further drawings.
+        pictures: what shows photographs, under the drawings.
         gallery: queries and their matches.
         recipe: the whole recipe, nested.
         files: label -> path of what the run left; links are relative to the report.
@@ -76,6 +86,7 @@ class Report:
     published: Sequence[MetricTable] = ()
     curves: Sequence[Mapping] = ()
     figures: Sequence[ReportFigure] = ()
+    pictures: Sequence[ReportPicture] = ()
     gallery: Sequence[GalleryRow] = ()
     recipe: Mapping[str, object] = field(default_factory=dict)
     files: Mapping[str, str | Path] = field(default_factory=dict)

@@ -21,21 +21,26 @@ GALLERY_MATCHES = 6
 
 
 def run(context: Context) -> list[Path]:
-    """Gather what the earlier stages left and write one self-contained page."""
+    """Gather what the earlier stages and the studies left, and write one self-contained page."""
+    from experiments.stages.studied import studied
+
     workdir, measured = context.workdir, read_json(context.workdir.metrics)
     lines = (workdir.training / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     names = landmark_names(context.metadata)
+    asked = studied(context)
     report = Report(
         title=f"{context.experiment.name} ({context.size} size)",
         summary=context.experiment.summary,
         facts=_facts(measured),
-        metrics=_tables(measured),
+        metrics=_tables(measured) + asked.tables,
         published=_published(measured),
         curves=[json.loads(line) for line in lines],
-        figures=_figures(context, names),
+        figures=_figures(context, names) + asked.figures,
+        pictures=asked.pictures,
         gallery=_gallery(context, names),
         recipe=recipe_dict(context.experiment),
-        files={label: path for label, path in show.products(workdir) if path.exists()},
+        files={label: path for label, path in show.products(workdir) if path.exists()}
+        | asked.files,
         warnings=_warnings(context, measured),
     )
     return [write_report(workdir.report, report)]

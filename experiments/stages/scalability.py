@@ -53,7 +53,9 @@ def members(order: np.ndarray, ground_truth: np.ndarray, steps: Sequence[int]) -
     return np.stack([(order % step == 0) | ground_truth for step in steps])
 
 
-def search_subsets(embeddings, queries, subsets: np.ndarray, k: int) -> list[np.ndarray]:
+def search_subsets(
+    embeddings, queries, subsets: np.ndarray, k: int, *, device: str = "cpu"
+) -> list[np.ndarray]:
     """Exact search of several overlapping parts of one index, for the price of a single search.
 
     Rows that stand in the same sub-indexes are searched together, once; the best k of a sub-index
@@ -65,6 +67,7 @@ def search_subsets(embeddings, queries, subsets: np.ndarray, k: int) -> list[np.
         queries: (Q, D) unit rows.
         subsets: (S, N) bool.
         k: neighbours a query, at least 1.
+        device: of `ExactIndex`.
 
     Returns:
         For each sub-index (Q, min(k, its size)) int64 rows of `embeddings`, best first.
@@ -80,7 +83,8 @@ def search_subsets(embeddings, queries, subsets: np.ndarray, k: int) -> list[np.
     with tqdm(total=int((patterns > 0).sum()), desc="search", unit=" rows") as bar:
         for pattern in filter(None, np.unique(patterns).tolist()):
             rows = np.flatnonzero(patterns == pattern)
-            scores, found = ExactIndex(embeddings[rows]).search(queries, min(k, len(rows)))
+            part = ExactIndex(embeddings[rows], device=device)
+            scores, found = part.search(queries, min(k, len(rows)))
             for at in range(len(subsets)):
                 if pattern >> at & 1:
                     best[at] = _better(best[at], (scores, rows[found]), k)
@@ -96,7 +100,14 @@ def _better(some: tuple, others: tuple, k: int) -> tuple[np.ndarray, np.ndarray]
 
 
 def study(
-    embeddings, ids, queries: Mapping[str, np.ndarray], solution, order, steps=STEPS
+    embeddings,
+    ids,
+    queries: Mapping[str, np.ndarray],
+    solution,
+    order,
+    *,
+    steps: Sequence[int] = STEPS,
+    device: str = "cpu",
 ) -> list[dict]:
     """mAP@100 of every sub-index, the smallest first.
 
@@ -107,7 +118,8 @@ def study(
             zero.
         solution: `landmarks_tf.metrics.Solution` of the retrieval task.
         order: (N,) as `members` takes it.
-        steps: the values of k.
+        steps: the values of k, falling.
+        device: of `ExactIndex`.
 
     Returns:
         A dict for each k: "step", "index_size", "ground_truth" (images of it in the index),
@@ -126,7 +138,7 @@ def study(
             "no query of the solution has an embedding: is the solution of another data set?"
         )
     vectors = np.stack([queries[query] for query in asked])
-    rankings = search_subsets(embeddings, vectors, subsets, NEIGHBOURS)
+    rankings = search_subsets(embeddings, vectors, subsets, NEIGHBOURS, device=device)
     rows = []
     for step, subset, ranking in zip(steps, subsets, rankings, strict=True):
         named = {query: ids[found].tolist() for query, found in zip(asked, ranking, strict=True)}
@@ -190,7 +202,8 @@ def _measured(context: Context) -> dict:
         )
         queries = dict(zip(tests.ids.tolist(), tests.vectors, strict=True))
         order, strangers = table_order(index.ids, table)
-        states[name] = study(index.vectors, index.ids, queries, solution, order)
+        device = late.experiment.evaluation.search_device
+        states[name] = study(index.vectors, index.ids, queries, solution, order, device=device)
         fingerprints[name] = print_of["index"]
     present = set(index.ids.tolist())
     return {

@@ -50,7 +50,7 @@ def schedule_figure(stages: Sequence[StageSchedule]) -> Figure:
     kinds = ["learning rate", *(["margin"] if any(s.margin is not None for s in stages) else [])]
     kinds.append("resolution")
     with drawing():
-        figure = new_figure(6.8, 1.45 * len(kinds) + 0.7)
+        figure = new_figure(5.8, 1.4 * len(kinds) + 0.7)
         panels = figure.subplots(len(kinds), 1, sharex=True, squeeze=False)[:, 0]
         for axes, kind in zip(panels, kinds, strict=True):
             {"learning rate": _rates, "margin": _margins, "resolution": _sizes}[kind](axes, stages)
@@ -84,8 +84,8 @@ def _margins(axes, stages) -> None:
         axes.plot(start + stage.at, low, color=COLOURS[3])
     units = {stage.margin_unit for stage in stages if stage.margin is not None} - {""}
     axes.set_ylabel(f"margin, {units.pop()}" if len(units) == 1 else "margin")
-    axes.set_ylim(bottom=0)
-    axes.margins(y=0.15)
+    highest = max(np.max(stage.margin) for stage in stages if stage.margin is not None)
+    axes.set_ylim(0, 1.15 * highest or 1.0)
 
 
 def _sizes(axes, stages) -> None:
