@@ -40,7 +40,7 @@ def measure(
     from tqdm import tqdm
 
     jobs = Jobs(data, vectors, out, setting)
-    same = repeated(data["rows"], data["dim"], setting.k)
+    same = repeated(data["rows"], data["dim"], setting.k) if "scann" in names else ()
     left_out = {n: "its parameters are those that our rule chose" for n in names if n in same}
     names = [name for name in names if name not in left_out]
     with tqdm(total=len(names) * setting.rounds, desc="subjects", unit="turn") as bar:

@@ -39,7 +39,7 @@ class Exact:
 
     def build(self, vectors: Path, folder: Path) -> dict:
         """A link: the file is the index."""
-        (folder / "index.npy").hardlink_to(vectors)
+        (folder / "index.npy").symlink_to(vectors.resolve())
         return {}
 
     def load(self, folder: Path) -> None:
