@@ -15,6 +15,7 @@ from experiments.report import (
     MetricTable,
     Report,
     ReportFigure,
+    ReportPicture,
     flatten,
     format_number,
     render,
@@ -63,6 +64,7 @@ def full_report(folder):
         ],
         curves=[{"step": s, "loss": 1 / s, "accuracy": 1 - 1 / s} for s in range(1, 40)],
         figures=[ReportFigure("Class sizes", class_distribution([1, 1, 2]), HOSTILE)],
+        pictures=[ReportPicture("Maps", blue, "What matched."), ReportPicture("Lost", None)],
         gallery=[GalleryRow("d" * 16, red, matches, "Red House", "public, AP 0.43")],
         recipe={"name": HOSTILE, "train": {"learning_rate": 0.1, "sizes": [1, 2], "extra": {}}},
         files={"metrics": folder / "metrics.json", "elsewhere": "/nowhere/model.keras"},
@@ -167,6 +169,8 @@ def test_recipe_files_and_figures(page):
     assert "/nowhere/model.keras" in text  # named, not linked
     assert not any("nowhere" in href for href in page.values("href"))
     assert page.tags.count("svg") == 3  # loss, accuracy, class sizes
+    assert "Maps" in page.values("alt")
+    assert "Lost" in page.values("aria-label")  # a picture that could not be read is named
     ids = page.values("id")
     assert len(ids) == len(set(ids))
 
@@ -240,7 +244,7 @@ def test_upright_at_every_width_and_silent(tmp_path):
         for width in (320, 390, 800, 1280, 2000):
             show(page, path, width, dark=width == 800)
             assert page.evaluate(OVERFLOW) <= 0, width
-            assert page.evaluate("document.images.length") == 3
+            assert page.evaluate("document.images.length") == 4
             assert page.evaluate(BROKEN) == 0
             assert page.messages == []
             assert [u for u in page.requests if not u.startswith("data:")] == [path.as_uri()]
