@@ -160,16 +160,40 @@ def embed_shards(
     if mark_path(path).exists() and not _is_finished(path, key):
         mark_path(path).unlink()  # its shards are about to become others
     for shard in shards:
-        own = ids[shard.first : shard.end]
-        _embed(
+        embed_shard(
             predict,
-            lambda row, shard=shard: batches_between(shard.first + row, shard.end),
-            own,
-            shard.path,
-            _key(own, dim, dtype, fingerprint),
-            progress,
+            batches_between,
+            shard=shard,
+            ids=ids,
+            dim=dim,
+            fingerprint=fingerprint,
+            dtype=dtype,
+            progress=progress,
         )
     finish_shards(path, shards, ids=ids, dim=dim, fingerprint=fingerprint, dtype=dtype)
+
+
+def embed_shard(
+    predict: Callable,
+    batches_between: Callable[[int, int], Iterable],
+    *,
+    shard: Shard,
+    ids,
+    dim: int,
+    fingerprint: str,
+    dtype: str = "float32",
+    progress: bool = True,
+) -> None:
+    """One shard of `embed_shards`, whose arguments these are; `ids` are those of the whole."""
+    own = np.asarray(ids)[shard.first : shard.end]
+    _embed(
+        predict,
+        lambda row: batches_between(shard.first + row, shard.end),
+        own,
+        shard.path,
+        _key(own, dim, dtype, fingerprint),
+        progress,
+    )
 
 
 def _key(ids: np.ndarray, dim: int, dtype: str, fingerprint: str) -> dict:
