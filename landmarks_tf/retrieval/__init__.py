@@ -3,7 +3,9 @@
 `ExactIndex` and `ScannIndex` share `search(queries (Q, D), k) -> scores (Q, k), rows (Q, k)`.
 """
 
-from landmarks_tf.retrieval.embed import Embeddings, embed_dataset, load_embeddings
+from landmarks_tf.retrieval.embed import embed_dataset, embed_shards, plan_shards
+from landmarks_tf.retrieval.embedding_files import Embeddings, load_embeddings, shard_paths
+from landmarks_tf.retrieval.ensemble import concatenate_embeddings
 from landmarks_tf.retrieval.exact import ExactIndex
 from landmarks_tf.retrieval.index_folder import IndexFolderError
 from landmarks_tf.retrieval.knn import knn_classify, nearest_classes
@@ -24,9 +26,13 @@ __all__ = [
     "ScannParameters",
     "ShardedIndex",
     "choose_parameters",
+    "concatenate_embeddings",
     "embed_dataset",
+    "embed_shards",
     "knn_classify",
     "load_embeddings",
     "nearest_classes",
     "open_index",
+    "plan_shards",
+    "shard_paths",
 ]
