@@ -24,6 +24,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from experiments.score_inputs import check_fits, model_folder
 from experiments.score_revisited import score_model, score_ranks
 from experiments.score_uncertainty import (
     Resampling,
@@ -44,6 +45,7 @@ def score_retrieval(
     more: bool = False,
     uncertainty: Resampling | None = None,
     against: str | Path | None = None,
+    data: str | Path | None = None,
 ) -> dict[str, dict]:
     """{"public": {"map@100", "p@1", ...}, "private": {...}} of a retrieval CSV.
 
@@ -51,11 +53,14 @@ def score_retrieval(
         more: adds recall, hit rate and R-precision.
         uncertainty: adds "uncertainty": intervals made like that.
         against: another predictions file; a test against it joins them.
+        data: folder with test.csv and index.csv that the solution must fit.
 
     Raises:
         ValueError, OSError: as the readers of `landmarks_tf.metrics.solutions`.
     """
     truth = metrics.read_retrieval_solution(solution)
+    if data is not None:
+        check_fits(truth, data, "retrieval")
     answers = metrics.read_retrieval_predictions(predictions, truth)
     others = None if against is None else metrics.read_retrieval_predictions(against, truth)
     scores = {}
@@ -76,12 +81,15 @@ def score_recognition(
     *,
     uncertainty: Resampling | None = None,
     against: str | Path | None = None,
+    data: str | Path | None = None,
 ) -> dict[str, dict]:
     """{"public": {"gap", "gap_ignoring_non_landmarks", "top1"}, "private": {...}} of a CSV.
 
-    Arguments and errors as `score_retrieval`.
+    Arguments and errors as `score_retrieval`; `data` has test.csv and train.csv.
     """
     truth = metrics.read_recognition_solution(solution)
+    if data is not None:
+        check_fits(truth, data, "recognition")
     answers = metrics.read_recognition_predictions(predictions, truth)
     others = None if against is None else metrics.read_recognition_predictions(against, truth)
     scores = {}
@@ -102,7 +110,7 @@ def score_kaggle_2020(
     k: int = 100,
     progress: bool = False,
 ) -> dict[str, dict | int | list]:
-    """`score_retrieval`'s numbers for a SavedModel, by the organisers' loop.
+    """`score_retrieval`'s numbers for a SavedModel or a submission.zip, by the organisers' loop.
 
     Returns:
         public and private as `score_retrieval` (map@k), and what was scored: test_images,
@@ -116,7 +124,8 @@ def score_kaggle_2020(
 
     truth = metrics.read_retrieval_solution(solution)
     scored = truth.public.keys() | truth.private.keys()
-    found = rank_kaggle_2020(model_dir, images_dir, scored, k=k, progress=progress)
+    with model_folder(Path(model_dir)) as folder:
+        found = rank_kaggle_2020(folder, images_dir, scored, k=k, progress=progress)
     parts = {
         name: metrics.retrieval_summary(
             {query: found.rankings[query] for query in part if query in found.rankings}, part, k
@@ -160,12 +169,15 @@ def _parser() -> argparse.ArgumentParser:
         task = tasks.add_parser(name, help=f"score a prediction file with the columns {columns}")
         task.add_argument("--predictions", required=True, metavar="CSV", help=columns)
         task.add_argument("--solution", required=True, metavar="CSV", help=f"{columns},Usage")
+        task.add_argument("--data", metavar="DIR", help="GLDv2's CSVs, which --solution must fit")
         _add_uncertainty(task, columns)
         if name == "retrieval":
             task.add_argument("--more", action="store_true", help="also recall and R-precision")
         task.set_defaults(score=run)
     task = tasks.add_parser("kaggle-2020", help="score a SavedModel by the organisers' loop")
-    task.add_argument("--model", required=True, metavar="DIR", help="folder of saved_model.pb")
+    task.add_argument(
+        "--model", required=True, metavar="DIR", help="folder of saved_model.pb, or submission.zip"
+    )
     task.add_argument("--images", required=True, metavar="DIR", help="has test/ and index/")
     task.add_argument("--solution", required=True, metavar="CSV", help="id,images,Usage")
     task.add_argument("--k", type=_positive, default=100, help="neighbours a query (100)")
@@ -205,6 +217,7 @@ def _run_retrieval(options: argparse.Namespace) -> dict:
         more=options.more,
         uncertainty=_uncertainty(options),
         against=options.against,
+        data=options.data,
     )
 
 
@@ -214,6 +227,7 @@ def _run_recognition(options: argparse.Namespace) -> dict:
         options.solution,
         uncertainty=_uncertainty(options),
         against=options.against,
+        data=options.data,
     )
 
 

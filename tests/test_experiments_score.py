@@ -12,6 +12,7 @@ import tensorflow as tf
 from PIL import Image
 
 from experiments import score
+from landmarks_tf.export.kaggle import zip_saved_model
 
 ROOT = Path(__file__).resolve().parent.parent
 Q = [f"{number:016x}" for number in range(5)]
@@ -213,8 +214,10 @@ def test_kaggle_2020_counts_misses(tmp_path, capsys, model, patches):
         f"{Q[0]},{X[1]} {X[3]},Public",
         f"{Q[3]},None,Ignored",
     )
+    submission = tmp_path / "submission.zip"
+    zip_saved_model(model, submission)
     code, scores, _ = run(
-        capsys, "kaggle-2020", "--model", model, "--images", patches, "--solution", solution
+        capsys, "kaggle-2020", "--model", submission, "--images", patches, "--solution", solution
     )
     assert code == 0
     assert scores["public"]["map@100"] == pytest.approx((1 / 2 + 2 / 3) / 2)

@@ -134,3 +134,39 @@ def test_recognition_csv_refuses_and_writes_nothing(tmp_path, predictions, messa
     with pytest.raises(ValueError, match=message):
         kaggle.write_recognition_submission(tmp_path / "submission.csv", predictions)
     assert not list(tmp_path.iterdir())
+
+
+def test_rows_of_the_sample_submission_and_no_other(tmp_path):
+    sample = tmp_path / "sample_submission.csv"
+    sample.write_text(f"id,images\n{C},{A} {B}\n\n{A},\n", encoding="utf-8-sig")
+    ids = kaggle.read_sample_ids(sample)
+    assert ids == [C, A]
+    path = tmp_path / "submission.csv"
+    kaggle.write_retrieval_submission(path, {A: [B], C: []}, expected_ids=ids)
+    assert path.read_text() == f"id,images\n{C},\n{A},{B}\n"
+    kaggle.write_recognition_submission(path, {A: (3, 0.5), C: None}, expected_ids=ids)
+    assert path.read_text() == f"id,landmarks\n{C},\n{A},3 0.5\n"
+    before = path.read_text()
+    for answers, message in (
+        ({A: None}, rf"each of 2 queries .* none for 1 of them and 0 others, such as '{C}'"),
+        ({A: None, B: None, C: None}, rf"none for 0 of them and 1 others, such as '{B}'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            kaggle.write_recognition_submission(path, answers, expected_ids=ids)
+    assert path.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", r"received ''\."),
+        (f"{A},x\n", f"header id,images or id,landmarks, received '{A},x'"),
+        (f"id,images\n{A}\n", "two fields a row"),
+        (f"id,images\n{A},\n{A},\n", "each id once"),
+        ("id,images\nabc,\n", "received 'abc'"),
+    ],
+)
+def test_sample_submission_refused(tmp_path, text, message):
+    (tmp_path / "sample.csv").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        kaggle.read_sample_ids(tmp_path / "sample.csv")

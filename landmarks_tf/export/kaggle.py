@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import shutil
 import zipfile
@@ -12,6 +13,7 @@ from pathlib import Path
 from landmarks_tf.export.atomic import replacing
 
 _IMAGE_ID = re.compile(r"[0-9a-f]{16}")
+_HEADERS = (["id", "images"], ["id", "landmarks"])
 # The earliest time a zip entry can carry: equal models give equal archives.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -50,8 +52,38 @@ def zip_saved_model(saved_model_dir: str | Path, zip_path: str | Path) -> list[s
         return _verified_names(scratch, files)
 
 
+def read_sample_ids(path: str | Path) -> list[str]:
+    """The query ids of a sample_submission.csv, in its order: those that want a row.
+
+    Raises:
+        ValueError: no header `id,images` or `id,landmarks`, a row of other than two fields, an id
+            that is not 16 hexadecimal characters, or one given twice.
+        OSError: the file cannot be read.
+    """
+    with Path(path).open(newline="", encoding="utf-8-sig") as file:
+        rows = [row for row in csv.reader(file) if any(field.strip() for field in row)]
+    header = [name.strip() for name in rows[0]] if rows else []
+    if header not in _HEADERS:
+        raise ValueError(
+            f"{path}: expected the header id,images or id,landmarks, received "
+            f"{','.join(header)[:100]!r}."
+        )
+    for row in rows[1:]:
+        if len(row) != 2:
+            raise ValueError(f"{path}: expected two fields a row, received {row!r:.200}.")
+        _check_id(row[0], str(path))
+    ids = [row[0] for row in rows[1:]]
+    if len(set(ids)) != len(ids):
+        raise ValueError(f"{path}: expected each id once, received one twice.")
+    return ids
+
+
 def write_retrieval_submission(
-    path: str | Path, rankings: Mapping[str, Sequence[str]], *, max_predictions: int = 100
+    path: str | Path,
+    rankings: Mapping[str, Sequence[str]],
+    *,
+    max_predictions: int = 100,
+    expected_ids: Sequence[str] | None = None,
 ) -> None:
     """Writes `id,images`: one row a query, index ids separated by blanks, best first.
 
@@ -60,17 +92,23 @@ def write_retrieval_submission(
         rankings: query id -> index ids, each id 16 hexadecimal characters in lower case. An empty
             list is a query without an answer.
         max_predictions: the competition scores 100.
+        expected_ids: the queries that want a row, in this order, as `read_sample_ids` gives them;
+            None for those of `rankings` in their order.
 
     Raises:
-        ValueError: an id of another form, an index id twice for a query, or too many of them.
+        ValueError: an id of another form, an index id twice for a query, too many of them, or other
+            queries than expected.
     """
-    _write_rows(
-        path, "id,images", (_retrieval_row(*item, max_predictions) for item in rankings.items())
-    )
+    ids = _ordered_ids(rankings, expected_ids)
+    rows = (_retrieval_row(query, rankings[query], max_predictions) for query in ids)
+    _write_rows(path, "id,images", rows)
 
 
 def write_recognition_submission(
-    path: str | Path, predictions: Mapping[str, tuple[int, float] | None]
+    path: str | Path,
+    predictions: Mapping[str, tuple[int, float] | None],
+    *,
+    expected_ids: Sequence[str] | None = None,
 ) -> None:
     """Writes `id,landmarks`: one row a query, "<landmark> <confidence>" or nothing.
 
@@ -78,12 +116,28 @@ def write_recognition_submission(
         path: the CSV file; replaced whole or not at all.
         predictions: query id -> (landmark id, confidence), or None for no landmark. All test ids
             belong in it: the competition expects a row for each.
+        expected_ids: as `write_retrieval_submission`.
 
     Raises:
         ValueError: an id that is not 16 hexadecimal characters, a negative landmark or one that is
-            no integer, a confidence that is not finite.
+            no integer, a confidence that is not finite, or other queries than expected.
     """
-    _write_rows(path, "id,landmarks", (_recognition_row(*item) for item in predictions.items()))
+    ids = _ordered_ids(predictions, expected_ids)
+    rows = (_recognition_row(query, predictions[query]) for query in ids)
+    _write_rows(path, "id,landmarks", rows)
+
+
+def _ordered_ids(answers: Mapping, expected_ids: Sequence[str] | None) -> Iterable[str]:
+    if expected_ids is None:
+        return answers
+    missing, strange = set(expected_ids) - answers.keys(), answers.keys() - set(expected_ids)
+    if missing or strange:
+        raise ValueError(
+            f"expected a row for each of {len(expected_ids)} queries and no other, received none "
+            f"for {len(missing)} of them and {len(strange)} others, such as "
+            f"{min(missing or strange)!r}. A query without an answer has an empty one."
+        )
+    return expected_ids
 
 
 def _entries(folder: Path) -> Iterable[Path]:

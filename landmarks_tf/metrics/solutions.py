@@ -157,7 +157,8 @@ def _read_predictions(
             raise SolutionFormatError(
                 f"{where}: query {query_id!r} is unknown; expected an id of the solution file "
                 f"({len(solution.public)} public, {len(solution.private)} private, "
-                f"{len(solution.ignored)} ignored). Is this the solution of another data set?"
+                f"{len(solution.ignored)} ignored). Is this the solution of another data set or of "
+                "another version?"
             )
         try:
             part[query_id] = parse(answer)
@@ -249,7 +250,19 @@ def _check_header(
         )
     raise SolutionFormatError(
         f"{path}, line 1: expected the columns {wanted}, received {','.join(row)[:200]!r}."
+        + _what_it_is([name.strip().lower() for name in row], columns)
     )
+
+
+def _what_it_is(received: list[str], columns: tuple[str, ...]) -> str:
+    """A sentence where the header is that of another of the competition's files."""
+    tasks = {"images": "retrieval", "landmarks": "recognition"}
+    task = tasks.get(received[1]) if len(received) > 1 else None
+    if task is None:
+        return ""
+    if received[1] != columns[1]:
+        return f" This is a file of the {task} task."
+    return " A solution has the column Usage; this is a predictions file, or of another version."
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
