@@ -9,7 +9,10 @@ import json
 from experiments.config import Experiment
 
 SECTIONS = ("data", "model", "loss", "train", "evaluation", "export")
-_CAME_LATER = (("scales", [1.0]), ("scale_pooling", "sum"), ("flip", False))
+_CAME_LATER = (
+    *(("scales", [1.0]), ("scale_pooling", "sum"), ("flip", False)),
+    *(("knn_vote", "cosine"), ("reference_penalty", 0.0), ("query_penalty", 0.0)),
+)
 
 
 def as_dict(experiment: Experiment) -> dict:
