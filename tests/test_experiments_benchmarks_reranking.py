@@ -52,6 +52,9 @@ def test_a_small_run(file, tmp_path, monkeypatch, capsys):
     assert main(["--embeddings", str(file), "--out", str(tmp_path / "out")]) == 0
     assert "| class-aware | `class_aware:k=" in capsys.readouterr().out
     found = json.loads((tmp_path / "out" / "reranking.json").read_text())
+    monkeypatch.setattr(reranking_study, "run_pipeline", None)  # all is known the second time
+    assert main(["--embeddings", str(file), "--out", str(tmp_path / "out")]) == 0
+    assert json.loads((tmp_path / "out" / "reranking.json").read_text()) == found
     assert found["rows"] == {"train": 40, "index": 64, "queries": 8}
     assert found["queries"] == {"public": 4, "private": 4}
     assert [row["method"] for row in found["methods"]] == ["class-aware"]

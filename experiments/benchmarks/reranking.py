@@ -4,7 +4,8 @@
 
 FILE.npz has `embeddings` (N, D), unit rows, and `labels` (N,). Of each class, at random: a part
 trains (whitening, classes), one row is a query (of every second class a public, of the others a
-private one), the rest is the index. Settings are chosen on public, gains reported on private.
+private one), the rest is the index. Settings are chosen on public, gains reported on private. With
+--out, a run that was stopped goes on.
 
 Exit codes: 0 done, 1 the file cannot be used, 2 usage, 130 interrupted.
 """
@@ -12,6 +13,7 @@ Exit codes: 0 done, 1 the file cannot be used, 2 usage, 130 interrupted.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,7 +42,9 @@ class Split(NamedTuple):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit code."""
     options = _parser().parse_args(arguments)
-    return exit_code(lambda: _run(options), interrupted="interrupted; nothing was written")
+    return exit_code(
+        lambda: _run(options), interrupted="interrupted; with --out the same command goes on"
+    )
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -114,6 +118,19 @@ def divide(labels: np.ndarray, *, train_part: float, seed: int) -> Split:
     )
 
 
+def _book(options: argparse.Namespace):
+    """Keeps each pipeline's numbers in --out, so that what was stopped goes on."""
+    from experiments.reranking_study import FORMAT_VERSION
+    from experiments.score_book import ScoreBook
+
+    if options.out is None:
+        return None
+    with options.embeddings.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    parts = [digest, str(options.train_part), str(options.seed), str(FORMAT_VERSION)]
+    return ScoreBook(options.out / "scores.jsonl", "/".join(parts))
+
+
 def _measured(options: argparse.Namespace) -> dict:
     from tqdm import tqdm
 
@@ -149,6 +166,7 @@ def _measured(options: argparse.Namespace) -> dict:
             Solution(public=halves[0], private=halves[1]),
             methods=methods,
             told=told,
+            book=_book(options),
         )
     sizes = {name: len(rows) for name, rows in split._asdict().items()}
     return found | {"rows": sizes, "seed": options.seed, "train_part": options.train_part}
