@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import resource
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
 
-from landmarks_tf.retrieval.embed import embed_dataset
+from landmarks_tf.retrieval.embed import embed_dataset, embed_shards, plan_shards
 from landmarks_tf.retrieval.embedding_files import PartialFile, load_embeddings
 from landmarks_tf.retrieval.files import ids_digest
 from landmarks_tf.retrieval.vectors import EmbeddingError
+from tests.conftest import ROOT
 
 DIM, BATCH = 6, 4
 
@@ -225,3 +230,60 @@ def test_a_full_disk_is_an_error_and_the_next_run_goes_on(tmp_path, files_limite
     result = run(pictures, path)
     assert 0 < pictures.asked_for[1] <= 10_000 // (4 * DIM)
     np.testing.assert_array_equal(result.vectors, expected_rows(pictures.images))
+
+
+SLOW_RUN = """
+import sys, time
+import numpy as np
+from landmarks_tf.retrieval import embedding_files
+from landmarks_tf.retrieval.embed import embed_shards, plan_shards
+
+embedding_files._SECONDS_BETWEEN_NOTES = 0.0
+rows = np.eye(40, dtype=np.float32)
+
+def slow(first, end):
+    for start in range(first, end, 4):
+        time.sleep(1.0 if start > 20 else 0.0)
+        yield rows[start : min(start + 4, end)]
+
+path = sys.argv[1]
+embed_shards(
+    lambda part: part, slow, shards=plan_shards(path, 40, 2, rows_per_batch=4),
+    ids=[f"{row:016x}" for row in range(40)], dim=40, path=path, fingerprint="a", progress=False,
+)
+"""
+
+
+def test_a_process_killed_by_sigkill_loses_nothing_that_was_noted(tmp_path):
+    path, rows = tmp_path / "x.npy", np.eye(40, dtype=np.float32)
+    child = subprocess.Popen([sys.executable, "-c", SLOW_RUN, str(path)], cwd=ROOT)
+    note = tmp_path / "x-00001-of-00002.npy.partial.json"
+    deadline = time.monotonic() + 60
+    while not note.exists() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    child.send_signal(signal.SIGKILL)
+    assert child.wait() == -signal.SIGKILL
+    assert note.exists()
+    with pytest.raises(FileNotFoundError, match="never finished"):
+        load_embeddings(path)
+    asked = []
+
+    def between(first, end):
+        asked.append((first, end))
+        for start in range(first, end, 4):
+            yield rows[start : min(start + 4, end)]
+
+    embed_shards(
+        lambda part: part,
+        between,
+        shards=plan_shards(path, 40, 2, rows_per_batch=4),
+        ids=[f"{row:016x}" for row in range(40)],
+        dim=40,
+        path=path,
+        fingerprint="a",
+        progress=False,
+    )
+    ((first, end),) = asked  # the first shard was finished, the second begun
+    assert end == 40
+    assert first > 20
+    np.testing.assert_array_equal(load_embeddings(path).vectors, rows)
