@@ -16,9 +16,7 @@ from landmarks_tf.retrieval.parameters import ScannParameters, choose_parameters
     [
         (1, "brute_force"),
         (19_999, "brute_force"),
-        (20_000, "hashing"),
-        (99_999, "hashing"),
-        (100_000, "tree_hashing"),
+        (20_000, "tree_hashing"),
         (761_757, "tree_hashing"),
     ],
 )
@@ -28,21 +26,38 @@ def test_method_by_rows(num_rows, method):
 
 def test_gldv2_index():
     chosen = choose_parameters(761_757, 512, 100)
-    assert chosen.num_leaves == 873  # sqrt, as engineering notes give it
+    assert chosen.num_leaves == 1746  # twice the root
     assert 0.05 <= chosen.leaves_to_search / chosen.num_leaves <= 0.11
-    assert 500 <= chosen.reorder <= 1000
-    assert chosen.dimensions_per_block == 2  # 512 / 2 is exactly the 256 blocks of the fast path
+    assert 200 <= chosen.reorder <= 300
+    assert (chosen.projected_dim, chosen.dimensions_per_block) == (256, 1)
 
 
-@pytest.mark.parametrize(("dim", "block"), [(1, 1), (2, 2), (512, 2), (513, 3), (2048, 8)])
-def test_never_more_than_256_blocks(dim, block):
-    assert choose_parameters(500_000, dim).dimensions_per_block == block
+@pytest.mark.parametrize(
+    ("dim", "axes"), [(1, 1), (64, 64), (65, 48), (128, 96), (512, 256), (2048, 256)]
+)
+def test_never_more_than_256_blocks(dim, axes):
+    chosen = choose_parameters(500_000, dim)
+    assert (chosen.projected_dim or dim) // chosen.dimensions_per_block == axes
+    assert axes <= 256
+
+
+def test_more_recall_costs_more():
+    chosen = [choose_parameters(200_000, 128, 100, recall) for recall in (0.8, 0.95, 0.99, 1.0)]
+    for name in ("leaves_to_search", "reorder"):
+        values = [getattr(parameters, name) for parameters in chosen]
+        assert values == sorted(values)
+        assert values[-1] > values[0]
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.integers(1, 10_000_000), st.integers(1, 5000), st.integers(1, 2000))
-def test_every_choice_passes_the_guards(num_rows, dim, k):
-    chosen = choose_parameters(num_rows, dim, k)
+@given(
+    st.integers(1, 10_000_000),
+    st.integers(1, 5000),
+    st.integers(1, 2000),
+    st.floats(0, 1, exclude_min=True),
+)
+def test_every_choice_passes_the_guards(num_rows, dim, k, recall):
+    chosen = choose_parameters(num_rows, dim, k, recall)
     chosen.check(num_rows, dim)
     assert chosen.num_neighbors == min(k, num_rows)
     assert ScannParameters.from_dict(chosen.to_dict()) == chosen
@@ -55,6 +70,8 @@ def test_every_choice_passes_the_guards(num_rows, dim, k):
         ({"num_neighbors": 5001}, "num_neighbors must be between 1 and 5000, received 5001"),
         ({"dimensions_per_block": 7}, "cuts 2048 dimensions into 293 blocks.*use at least 8"),
         ({"dimensions_per_block": 0}, "dimensions_per_block must be between 1 and 2048"),
+        ({"projected_dim": 2049}, "projected_dim must be between 1 and 2048, received 2049"),
+        ({"projected_dim": 300, "dimensions_per_block": 1}, "cuts 300 dimensions into 300 blocks"),
         ({"reorder": 9}, "reorder must be between 10 and 5000, received 9"),
         ({"num_leaves": 101}, "num_leaves must be between 1 and 100, received 101"),
         ({"leaves_to_search": 51}, "leaves_to_search must be between 1 and 50"),
@@ -71,7 +88,18 @@ def test_guards(change, message):
 def test_refuses_sizes_below_one_and_unknown_names():
     with pytest.raises(ValueError, match="dim must be at least 1, received 0"):
         choose_parameters(10, 0)
+    for recall in (0.0, 1.1):
+        with pytest.raises(ValueError, match=r"recall must lie above 0 and be at most 1"):
+            choose_parameters(10, 4, 1, recall)
     with pytest.raises(ValueError, match="not a ScaNN parameter: leafs"):
         ScannParameters.from_dict({"method": "hashing", "num_neighbors": 1, "leafs": 3})
     with pytest.raises(ValueError, match="lack num_neighbors"):
         ScannParameters.from_dict({"method": "hashing"})
+
+
+def test_fitted_to_fewer_rows():
+    big = choose_parameters(500_000, 512, 100)
+    for num_rows in (1, 49, 50, 900, 30_000, 900_000):
+        big.fitted_to(num_rows).check(num_rows, 512)
+    assert big.fitted_to(500_000) == big
+    assert big.fitted_to(30_000).num_leaves == 600

@@ -42,7 +42,11 @@ METHODS = {
     "tree_hashing": ScannParameters(
         "tree_hashing", 10, 40, 8, reorder=100, soar_lambda=1.5, training_sample_size=2000
     ),
-}
+    "projected": ScannParameters(
+        "tree_hashing", 10, 40, 8, 1, 40, tree_anisotropy=4.0, projected_dim=18,
+        training_sample_size=2000,
+    ),
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module", params=METHODS)

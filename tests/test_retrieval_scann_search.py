@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from landmarks_tf.retrieval.exact import ExactIndex
-from landmarks_tf.retrieval.parameters import ScannParameters
+from landmarks_tf.retrieval.parameters import ScannParameters, choose_parameters
 from landmarks_tf.retrieval.scann_build import build
 from landmarks_tf.retrieval.scann_search import ScannSearcher, import_scann
 from landmarks_tf.retrieval.vectors import EmbeddingError
@@ -86,3 +86,18 @@ def test_import_failure_is_one_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "scann.scann_ops.py", None)
     with pytest.raises(ImportError, match=r"^ScaNN cannot be imported here: .+$"):
         import_scann()
+
+
+def test_wide_concatenated_embeddings_stay_on_the_fast_path(tmp_path):
+    """600 dimensions, whose 300 pairs are more blocks than ScaNN adds up fast."""
+    vectors = np.concatenate([clustered(900, 150, seed=seed) for seed in range(4)], axis=1) / 2
+    wide = choose_parameters(20_000, 600, 10).fitted_to(900)
+    build(vectors, tmp_path, wide)
+    assert np.load(tmp_path / "scann" / "hashed_dataset.npy").shape == (900, 256)
+    scores, rows = ScannSearcher(tmp_path, wide).search(vectors[::60], 10)
+    np.testing.assert_allclose(
+        scores, np.einsum("qkd,qd->qk", vectors[rows].astype(float), vectors[::60]), atol=1e-6
+    )
+    _, exact_rows = ExactIndex(vectors).search(vectors[::60], 10)
+    hits = [len(set(a) & set(b)) for a, b in zip(rows.tolist(), exact_rows.tolist(), strict=True)]
+    assert np.mean(hits) / 10 > 0.9

@@ -1,8 +1,11 @@
-"""Parameters of a ScaNN index, chosen from the size of the set.
+"""Parameters of a ScaNN index, chosen from its size and the recall that is wanted.
 
-The thresholds are ScaNN's own advice (its docs: brute force below 20,000 rows, asymmetric hashing
-with re-ordering below 100,000, a tree above, about sqrt(rows) leaves, two dimensions a block); the
-shares of leaves and candidates were set on 78,480 real landmark embeddings of 128 dimensions.
+Brute force below 20,000 rows is ScaNN's own advice (its docs). Above, a tree with codes of one
+principal axis each: on 78,480 real landmark embeddings of 128 dimensions that beat hashing without
+a tree (0.985 of 100 neighbours at a third of the speed) and codes of two dimensions, which need
+2.5 times the candidates. The numbers here were set on those embeddings, with queries that were not
+among the rows. Vectors whose variance is spread evenly over all axes want other ones: `tune` finds
+them. SOAR is left off: there it gave the recall of twice the leaves, at their price.
 """
 
 from __future__ import annotations
@@ -12,11 +15,15 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Literal
 
 BRUTE_FORCE_BELOW = 20_000
-TREE_FROM = 100_000
 # The fast "global top-N" path of LUT16 hashing adds up at most this many blocks; beyond it ScaNN
 # falls back to a slower path without a word.
 MAX_BLOCKS = 256
 MIN_ROWS_PER_LEAF = 50
+# Of fewer dimensions than this none is spared: codes of all of them are as cheap.
+_PROJECT_FROM = 65
+_MEASURED_ROWS, _MEASURED_K = 78_480, 100
+_LARGEST_SAMPLE = 250_000
+_LEAVES = 2  # of the root of the rows
 
 Method = Literal["brute_force", "hashing", "tree_hashing"]
 
@@ -85,6 +92,7 @@ class ScannParameters:
             num_leaves=num_leaves if self.num_leaves else 0,
             leaves_to_search=min(self.leaves_to_search, num_leaves),
             reorder=min(self.reorder, num_rows),
+            projected_dim=min(self.projected_dim, num_rows),
             training_sample_size=min(self.training_sample_size, num_rows),
         )
 
@@ -129,37 +137,37 @@ def choose_parameters(
         num_rows: rows of the index, at least 1.
         dim: D, at least 1.
         k: neighbours wanted; cut to `num_rows`.
+        recall: share of them that is wanted, 0 < recall <= 1. It is aimed at, not promised:
+            embeddings differ, and `ScannIndex` measures what came of it.
 
     Raises:
-        ValueError: for a number below 1.
+        ValueError: for a number out of its range.
     """
     for name, value in (("num_rows", num_rows), ("dim", dim), ("k", k)):
         if value < 1:
             raise ValueError(f"{name} must be at least 1, received {value}")
+    if not 0 < recall <= 1:
+        raise ValueError(f"recall must lie above 0 and be at most 1, received {recall}")
     k = min(k, num_rows)
     if num_rows < BRUTE_FORCE_BELOW:
         return ScannParameters("brute_force", k, training_sample_size=num_rows)
-    common = {
-        "num_neighbors": k,
-        "dimensions_per_block": min(dim, max(2, math.ceil(dim / MAX_BLOCKS))),
-        "training_sample_size": min(num_rows, 250_000),
-    }
-    if num_rows < TREE_FROM:
-        # Without residuals of a tree the codes are coarser, so more candidates are re-ordered.
-        return ScannParameters("hashing", reorder=_candidates(10, k, num_rows), **common)
-    num_leaves = min(round(math.sqrt(num_rows)), num_rows // MIN_ROWS_PER_LEAF)
+    # Decades of misses: 2 of a recall of 0.99, 3 of 0.999.
+    decades = -math.log10(max(1 - recall, 1e-5))
+    num_leaves = min(round(_LEAVES * math.sqrt(num_rows)), num_rows // MIN_ROWS_PER_LEAF)
+    # The leaves' part of the misses falls tenfold with every 0.156 of all leaves searched; in a
+    # larger set the same neighbours lie in fewer of its leaves.
+    share = (decades - 1.04) / 6.4 * (_MEASURED_ROWS / num_rows * k / _MEASURED_K) ** 0.25
     return ScannParameters(
         "tree_hashing",
+        num_neighbors=k,
         num_leaves=num_leaves,
-        leaves_to_search=math.ceil(num_leaves / 10),
-        reorder=_candidates(8, k, num_rows),
-        soar_lambda=1.5,
-        **common,
+        leaves_to_search=math.ceil(num_leaves * min(1.0, max(0.01, share))),
+        reorder=min(num_rows, math.ceil(k * max(1.2, 0.6 + 0.8 * decades))),
+        dimensions_per_block=1,
+        projected_dim=0 if dim < _PROJECT_FROM else min(MAX_BLOCKS, 3 * dim // 4),
+        tree_anisotropy=4.0,
+        training_sample_size=min(num_rows, _LARGEST_SAMPLE),
     )
-
-
-def _candidates(factor: int, k: int, num_rows: int) -> int:
-    return min(max(factor * k, 100), num_rows)
 
 
 def _in_range(name: str, value: int, lowest: int, highest: int) -> None:

@@ -47,12 +47,13 @@ def trees(num_rows: int, dim: int, k: int, recall: float) -> Iterator[ScannParam
         first = replace(first, reorder=k, dimensions_per_block=max(1, math.ceil(dim / MAX_BLOCKS)))
         yield first
     most = num_rows // MIN_ROWS_PER_LEAF
-    finer = max(1, math.ceil(dim / MAX_BLOCKS), first.dimensions_per_block // 2)
+    coarse = max(2, math.ceil(dim / MAX_BLOCKS))
+    fewer = max(1, min(MAX_BLOCKS, (first.projected_dim or dim) * 2 // 3))
     changes = (
-        {"dimensions_per_block": min(dim, first.dimensions_per_block * 2)},
         {"num_leaves": min(most, first.num_leaves * 2)},
-        {"soar_lambda": 0.0 if first.soar_lambda else 1.5},
-        {"dimensions_per_block": finer},
+        {"soar_lambda": 1.5},
+        {"projected_dim": 0, "dimensions_per_block": min(dim, coarse)},
+        {"projected_dim": fewer, "dimensions_per_block": 1},
         {"num_leaves": max(1, first.num_leaves // 2)},
         {"num_leaves": min(most, first.num_leaves * 4)},
     )
