@@ -153,7 +153,8 @@ def _measured(options: argparse.Namespace) -> dict:
     truth = {names[row].item(): by_class[labels[row]].tolist() for row in split.queries}
     halves = [dict(list(truth.items())[start::2]) for start in (0, 1)]
     methods = {name: texts for name, texts in METHODS.items() if "geometric" not in texts[0]}
-    with tqdm(total=1 + sum(map(len, methods.values())) + len(methods), desc="pipelines") as bar:
+    total = 1 + sum(map(len, methods.values())) + 3 * len(methods)
+    with tqdm(total=total, desc="pipelines") as bar:
 
         def told(text: str) -> None:
             bar.set_postfix_str(text[:60], refresh=False)

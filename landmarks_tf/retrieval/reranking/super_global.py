@@ -77,23 +77,25 @@ def super_global_rerank(
 
 def _scored(queries, top, neighbours: int, beta: float, pooling: str) -> np.ndarray:
     """Queries (B, D) and their top descriptors (B, k, D) -> scores (B, k)."""
-    refined = _refined(top, neighbours, beta)
-    first = np.einsum("bd,bkd->bk", queries, refined)
-    best = np.argsort(-first, axis=1, kind="stable")[:, :neighbours]
-    pool = np.concatenate(
-        [queries[:, None], np.take_along_axis(refined, best[:, :, None], 1)], axis=1
-    )
+    weights = _weights(top, neighbours, beta)
+    total = 1 + weights.sum(axis=2)
+    cosines = np.einsum("bd,bkd->bk", queries, top)
+    # A query's product with a refined descriptor is a sum of cosines: few need to be refined.
+    first = (cosines + np.einsum("bkj,bj->bk", weights, cosines)) / total
+    best = np.argsort(-first, axis=1, kind="stable")[:, :neighbours, None]
+    refined = np.take_along_axis(top, best, 1) + np.take_along_axis(weights, best, 1) @ top
+    refined /= np.take_along_axis(total[:, :, None], best, 1)
+    pool = np.concatenate([queries[:, None], refined], axis=1)
     pooled = pool.max(axis=1) if pooling == "max" else pool.mean(axis=1)
     pooled = unit_rows(pooled, name="queries, pooled,")
     return (first + np.einsum("bd,bkd->bk", pooled, top)) / 2
 
 
-def _refined(top: np.ndarray, neighbours: int, beta: float) -> np.ndarray:
-    """(B, k, D), each row moved towards its nearest in the same query's top."""
+def _weights(top: np.ndarray, neighbours: int, beta: float) -> np.ndarray:
+    """(B, k, k): what each row takes of its nearest in the same query's top, 0 of the others."""
     cosines = top @ top.transpose(0, 2, 1)
     k = top.shape[1]
     cosines[:, np.arange(k), np.arange(k)] = -np.inf
     drop = np.argpartition(cosines, k - neighbours - 1, axis=2)[:, :, : k - neighbours]
     np.put_along_axis(cosines, drop, 0.0, 2)
-    weights = beta * np.maximum(cosines, 0.0)
-    return (top + weights @ top) / (1 + weights.sum(axis=2, keepdims=True))
+    return beta * np.maximum(cosines, 0.0)
