@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from landmarks_tf.metrics.retrieval import REPORTED_RANKS, find_hits
+from landmarks_tf.metrics.retrieval import REPORTED_RANKS, Hits, find_hits, first_hit_positions
 
 
 def recalls_at_k(predictions, solution, k: int = 100) -> np.ndarray:
@@ -23,9 +23,7 @@ def recalls_at_k(predictions, solution, k: int = 100) -> np.ndarray:
 
     Source: Manning, Raghavan and Schütze, Introduction to Information Retrieval, section 8.3.
     """
-    hits = find_hits(predictions, solution, k)
-    found = hits.correct.cumsum(axis=1) / hits.num_relevant[:, None]
-    return found.mean(axis=0)
+    return _recalls(find_hits(predictions, solution, k))
 
 
 def hit_rates_at_k(predictions, solution, k: int = 100) -> np.ndarray:
@@ -35,8 +33,7 @@ def hit_rates_at_k(predictions, solution, k: int = 100) -> np.ndarray:
     and, as "Recall@K", Oh Song et al., Deep Metric Learning via Lifted Structured Feature
     Embedding, CVPR 2016.
     """
-    hits = find_hits(predictions, solution, k)
-    return np.logical_or.accumulate(hits.correct, axis=1).mean(axis=0)
+    return _hit_rates(find_hits(predictions, solution, k))
 
 
 def r_precision(predictions, solution) -> float:
@@ -50,13 +47,7 @@ def r_precision(predictions, solution) -> float:
     Source: Manning, Raghavan and Schütze, section 8.4; Musgrave et al., A Metric Learning Reality
     Check, ECCV 2020, section 3.2.
     """
-    # No hit lies beyond the longest list: no need to look there for the longest ground truth.
-    k = max(1, min(_longest(solution), _longest(predictions)))
-    hits = find_hits(predictions, solution, k)
-    found = np.pad(hits.correct.cumsum(axis=1), [(0, 0), (1, 0)])
-    last = np.minimum(hits.num_relevant, k)[:, None]
-    at_m = np.take_along_axis(found, last, axis=1)[:, 0]
-    return float((at_m / hits.num_relevant).mean())
+    return _r_precision(find_hits(predictions, solution, _deepest(predictions, solution)))
 
 
 def recall_summary(predictions, solution, k: int = 100) -> dict[str, float | None]:
@@ -68,13 +59,34 @@ def recall_summary(predictions, solution, k: int = 100) -> dict[str, float | Non
     names = [f"{name}@{rank}" for name in ("recall", "hit_rate") for rank in ranks]
     if not len(solution) and not len(predictions):
         return dict.fromkeys([*names, "r_precision"])
+    hits = find_hits(predictions, solution, max(k, _deepest(predictions, solution)))
     places = np.array(ranks) - 1
-    values = [
-        *recalls_at_k(predictions, solution, k)[places],
-        *hit_rates_at_k(predictions, solution, k)[places],
-        r_precision(predictions, solution),
-    ]
+    values = [*_recalls(hits)[places], *_hit_rates(hits)[places], _r_precision(hits)]
     return dict(zip([*names, "r_precision"], map(float, values), strict=True))
+
+
+def _recalls(hits: Hits) -> np.ndarray:
+    num_queries, k = hits.correct.shape
+    query, rank = np.nonzero(hits.correct)
+    gained = np.bincount(rank, weights=1 / hits.num_relevant[query], minlength=k)
+    return gained.cumsum() / num_queries
+
+
+def _hit_rates(hits: Hits) -> np.ndarray:
+    num_queries, k = hits.correct.shape
+    found_at = np.bincount(first_hit_positions(hits) - 1, minlength=k + 1)
+    return found_at[:k].cumsum() / num_queries
+
+
+def _r_precision(hits: Hits) -> float:
+    query, rank = np.nonzero(hits.correct)
+    query = query[rank < hits.num_relevant[query]]
+    return float((1 / hits.num_relevant[query]).sum() / len(hits.num_relevant))
+
+
+def _deepest(predictions, solution) -> int:
+    """The last rank that R-precision looks at: no hit lies beyond the longest list."""
+    return max(1, min(_longest(solution), _longest(predictions)))
 
 
 def _longest(lists) -> int:
