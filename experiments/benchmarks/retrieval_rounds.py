@@ -50,8 +50,8 @@ def measure(
                 _turn(jobs, name, turn)
                 if turn == 0:
                     _count_recall(jobs, name, vectors)
-                if turn == setting.rounds - 1:
-                    jobs.forget_index(name)
+                if turn == setting.rounds - 1 and not jobs.outcome(name)["failed"]:
+                    jobs.forget_index(name)  # of one that failed it is kept, for the next run
                 bar.update()
                 if failed := jobs.outcome(name)["failed"]:
                     print(f"{TITLES[name]}: {failed}", file=sys.stderr, flush=True)
