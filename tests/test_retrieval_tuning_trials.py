@@ -37,17 +37,21 @@ def swept(recall_of, wanted=0.99, base=BASE):
     return tried
 
 
-def test_a_sweep_ends_once_more_is_of_no_use():
-    tried = swept(lambda leaves, reorder: 1 - 0.5 * 4 / leaves - 0.5 * 100 / reorder)
-    assert tried[0] == (4, 125)
-    assert tried == sorted(tried)  # the fastest first
-    assert max(leaves for leaves, _ in tried) == 221  # never enough: the whole grid
+def test_the_rule_first_and_then_the_fastest_on():
+    tried = swept(lambda leaves, reorder: 1 - 0.05 * 4 / leaves - 0.05 * 100 / reorder)
+    assert tried[0] == (40, 200)
+    assert tried[1:] == sorted(tried[1:], key=lambda one: (one[0], one[1] < 1000))
+    # Four leaves cannot come near: one look. From eight on all candidates are tried.
+    assert [reorder for leaves, reorder in tried if leaves == 4] == [1000]
+    assert [reorder for leaves, reorder in tried if leaves == 8] == [
+        1000, 130, 160, 200, 250, 320, 450, 650,
+    ]  # fmt: skip
 
 
-def test_it_stops_where_few_candidates_suffice():
-    tried = swept(lambda leaves, reorder: 0.999 if leaves >= 36 else 0.9)
-    assert tried[-1] == (36, 125)
-    assert [reorder for leaves, reorder in tried if leaves == 4] == [125, 160]  # no gain
+def test_it_stops_where_few_candidates_and_leaves_suffice():
+    tried = swept(lambda leaves, reorder: 0.999 if leaves >= 36 else 0.97)
+    assert tried[-2:] == [(36, 1000), (36, 130)]
+    assert [reorder for leaves, reorder in tried if leaves == 8] == [1000, 130]  # no gain
 
 
 def test_without_a_tree_only_candidates_change():

@@ -30,8 +30,9 @@ from landmarks_tf.retrieval.parameters import (
 
 HELD_OUT = 1_000
 _SHARES = (0.01, 0.02, 0.03, 0.045, 0.065, 0.09, 0.12, 0.16, 0.2, 0.25, 0.32, 0.4, 0.55)
-_FACTORS = (1.25, 1.6, 2, 2.5, 3.2, 4, 5, 6.5, 8, 12, 20)  # candidates re-ordered, of k
+_FACTORS = (1.3, 1.6, 2, 2.5, 3.2, 4.5, 6.5, 10)  # candidates re-ordered, of k
 _GAIN = 0.0005  # of recall that makes more candidates worth trying
+_NEAR = 0.04  # of the wanted recall: below that a point of the frontier for each number will do
 _REPEATS = 2
 
 
@@ -67,14 +68,17 @@ def trees(num_rows: int, dim: int, k: int, recall: float) -> Iterator[ScannParam
 
 
 def sweep(searcher, base: ScannParameters, num_rows: int, measure, wanted: float) -> None:
-    """Tries search-time settings of one index, from the fastest on, until more is of no use.
+    """Tries search-time settings of one index: the rule's own, then from the fastest on.
+
+    Where even many candidates do not bring a number of leaves near the wanted recall, fewer are not
+    tried; the sweep ends where more leaves are of no use.
 
     Args:
         searcher: a `ScannSearcher` over it; its parameters are set here.
         base: what it was built with.
         num_rows: N.
         measure: parameters -> recall; says what it found.
-        wanted: recall; twice as few misses are tried too, and no fewer.
+        wanted: recall; half as many misses are tried too, and no fewer.
     """
     k = base.num_neighbors
 
@@ -82,20 +86,21 @@ def sweep(searcher, base: ScannParameters, num_rows: int, measure, wanted: float
         searcher.parameters = replace(base, **settings)
         return measure(searcher.parameters)
 
+    recall_of()
     if base.method == "brute_force":
-        recall_of()
         return
     leaves = sorted({max(1, math.ceil(share * base.num_leaves)) for share in _SHARES})
-    reorders = sorted({min(num_rows, math.ceil(factor * k)) for factor in _FACTORS})
+    *reorders, most = sorted({min(num_rows, math.ceil(factor * k)) for factor in _FACTORS})
     enough = 1 - (1 - wanted) / 2
     for leaf_count in leaves if base.method == "tree_hashing" else [0]:
-        before = 0.0
+        possible = recall_of(leaves_to_search=leaf_count, reorder=most)
+        if possible < wanted - _NEAR:
+            continue
         for reorder in reorders:
             recall = recall_of(leaves_to_search=leaf_count, reorder=reorder)
-            if recall - before < _GAIN or recall > enough:
+            if recall > min(enough, possible - _GAIN):
                 break
-            before = recall
-        if recall > enough and reorder <= 2 * k:
+        if possible > enough:
             return
 
 
