@@ -20,7 +20,7 @@ from threading import Event
 
 import numpy as np
 
-from landmarks_tf.retrieval.exact_candidates import StoppedError, find_candidates, rows_above
+from landmarks_tf.retrieval.exact_candidates import find_candidates, rows_above
 from landmarks_tf.retrieval.vectors import (
     EmbeddingError,
     as_matrix,
@@ -170,20 +170,11 @@ def _run(search_block, blocks: list[slice], threads: int, bar) -> None:
         try:
             for done in as_completed(running):
                 bar.update(done.result())
-        except BaseException as error:
+        except BaseException:
             # Leaving the pool waits for its threads: tell them, or Ctrl-C takes minutes.
             stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
-            if isinstance(error, StoppedError):  # the first to fail says why, not those it stopped
-                raise next(e for r in running if (e := _failure(r)) is not None) from None
             raise
-
-
-def _failure(future) -> BaseException | None:
-    if future.cancelled():
-        return None
-    error = future.exception()
-    return None if isinstance(error, StoppedError) else error
 
 
 def _processors() -> int:
