@@ -37,6 +37,7 @@ from landmarks_tf.metrics.revisited import (
     revisited_summary,
 )
 from landmarks_tf.metrics.revisited_files import read_rankings, read_revisited_truth
+from landmarks_tf.metrics.solution_version import check_solution_fits
 from landmarks_tf.metrics.solutions import (
     Prediction,
     Predictions,
@@ -57,6 +58,7 @@ __all__ = [
     "Solution",
     "SolutionFormatError",
     "average_precisions",
+    "check_solution_fits",
     "crop_query",
     "delf_metrics_text",
     "equal_error_rate",
