@@ -130,7 +130,8 @@ def test_refusals_and_notes():
     rows = [{"ground_truth": 60, "index_size": 65}, {"ground_truth": 60, "index_size": 80}]
     (note,) = _notes(rows, 80, 0, True)
     assert note.startswith("92% of the smallest index is ground truth (60 of 65 images")
-    assert "whole index 75%" in note
+    assert "whole index 75%: there are few distractors" in note
+    assert "every index is the whole one" in _notes(rows[:1], 65, 0, True)[0]
     rows = [{"ground_truth": 10, "index_size": 65}]
     assert _notes(rows, 80, 0, True) == []
     assert "3 index images do not stand in" in _notes(rows, 80, 3, True)[0]

@@ -56,11 +56,12 @@ def members(order: np.ndarray, ground_truth: np.ndarray, steps: Sequence[int]) -
 def search_subsets(
     embeddings, queries, subsets: np.ndarray, k: int, *, device: str = "cpu"
 ) -> list[np.ndarray]:
-    """Exact search of several overlapping parts of one index, for the price of a single search.
+    """Exact search of several overlapping parts of one index, where each row is compared once.
 
-    Rows that stand in the same sub-indexes are searched together, once; the best k of a sub-index
-    are the best k of what its groups found. Scores and the order of equal ones do not depend on
-    where a row is searched (`ExactIndex`), so each ranking is that of the sub-index alone.
+    Rows that stand in the same sub-indexes are searched together; the best k of a sub-index are the
+    best k of what its groups found. Scores and the order of equal ones do not depend on where a row
+    is searched (`ExactIndex`), so each ranking is that of the sub-index alone. One by one the
+    study's seven indexes would compare 1.9 times as many rows.
 
     Args:
         embeddings: (N, D) unit rows; may be memory-mapped.
@@ -230,11 +231,15 @@ def _notes(rows: list[dict], index_size: int, strangers: int, has_table: bool) -
     smallest = rows[0]
     share = smallest["ground_truth"] / smallest["index_size"]
     if share > _MOSTLY_GROUND_TRUTH:
+        left = (
+            "there are few distractors to leave out, and the sizes hardly differ"
+            if smallest["index_size"] < index_size
+            else "there is no distractor to leave out, and every index is the whole one"
+        )
         notes.append(
             f"{share:.0%} of the smallest index is ground truth ({smallest['ground_truth']:,} of "
             f"{smallest['index_size']:,} images; in GLDv2 about a quarter), and of the whole index "
-            f"{rows[-1]['ground_truth'] / index_size:.0%}: there are few distractors to leave out, "
-            f"and the sizes hardly differ. The table says little of scale."
+            f"{rows[-1]['ground_truth'] / index_size:.0%}: {left}. The table says little of scale."
         )
     if not has_table:
         notes.append(
