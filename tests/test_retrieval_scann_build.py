@@ -11,12 +11,7 @@ import pytest
 
 from landmarks_tf.retrieval import scann_build
 from landmarks_tf.retrieval.parameters import ScannParameters
-from landmarks_tf.retrieval.scann_build import (
-    ScannBuildError,
-    build_in_child,
-    recall_against_exact,
-)
-from tests.reference import retrieval as reference
+from landmarks_tf.retrieval.scann_build import ScannBuildError, build_in_child
 
 BRUTE_FORCE = ScannParameters("brute_force", 5)
 
@@ -74,24 +69,3 @@ def test_a_child_that_is_killed_leaves_the_caller_alive(tmp_path, monkeypatch, n
     )
     with pytest.raises(ScannBuildError, match=rf"(?s){message}.*Check failed"):
         build_in_child(saved(tmp_path, unit_rows(50, 8)), tmp_path, BRUTE_FORCE)
-
-
-def test_recall_is_the_share_of_exact_neighbours():
-    vectors = unit_rows(100, 6)
-
-    def drops_the_last_two(queries, k):
-        rows = np.array(reference.search(vectors, queries, k)[1])
-        rows[:, -2:] = rows[:, :1]  # repeats a neighbour instead
-        return None, rows
-
-    assert recall_against_exact(drops_the_last_two, vectors, 10) == pytest.approx(0.8)
-
-
-def test_recall_accepts_any_of_equal_rows():
-    vectors = np.repeat(unit_rows(10, 6), 20, axis=0)  # each picture twenty times
-
-    def takes_the_last_ones(queries, k):
-        scores = queries @ vectors.T
-        return None, np.array([np.lexsort((-np.arange(200), -row))[:k] for row in scores.round(4)])
-
-    assert recall_against_exact(takes_the_last_ones, vectors, 5) == 1.0

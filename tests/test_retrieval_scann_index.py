@@ -164,7 +164,7 @@ def test_a_failed_build_leaves_the_old_index_and_no_rest(tmp_path, monkeypatch):
     vectors = clustered(50, 5)
     ScannIndex.build(vectors, None, tmp_path / "index", k=3, report=quiet)
 
-    def is_killed(source, folder, parameters):
+    def is_killed(source, folder, parameters, wanted):
         (folder / "scann").mkdir()
         (folder / "scann" / "half").write_bytes(b"half")
         raise ScannBuildError("killed by SIGABRT")

@@ -75,7 +75,9 @@ class Product(Exact):
 
 
 class Scann:
-    """A ScaNN index with the parameters of `choose_parameters`, and searches around them."""
+    """A ScaNN index as `ScannIndex.build` makes it for a recall, and searches around that."""
+
+    by_rule = True
 
     def __init__(self, rows: int, dim: int, k: int):
         self.rows, self.dim, self.k = rows, dim, k
@@ -89,20 +91,26 @@ class Scann:
     def build(self, vectors: Path, folder: Path) -> dict:
         from landmarks_tf.retrieval.scann_index import ScannIndex
 
-        ScannIndex.build(
+        index = ScannIndex.build(
             np.load(vectors, mmap_mode="r"),
             None,
             folder / "index",
             k=self.k,
-            parameters=self.parameters,
+            recall=wanted_recall(self.rows),
+            parameters=None if self.by_rule else self.parameters,
             min_recall=0.0,
             report=lambda _: None,
         )
-        return self.parameters.to_dict()
+        return index.parameters.to_dict()
 
     def load(self, folder: Path) -> None:
+        from landmarks_tf.retrieval.index_folder import read_manifest
+        from landmarks_tf.retrieval.parameters import ScannParameters
         from landmarks_tf.retrieval.scann_search import ScannSearcher
 
+        manifest = read_manifest(folder / "index", fingerprint=None, digests=False)
+        # Leaves and candidates are what the recall asked for, once the index was there.
+        self.parameters = ScannParameters.from_dict(manifest["parameters"])
         self._searcher = ScannSearcher(folder / "index", self.parameters)
 
     def points(self) -> list[dict]:
@@ -137,6 +145,7 @@ class Scann:
 class ScannTree(Scann):
     """The rule's tree without SOAR; where the rule makes no tree, one of about sqrt(N) leaves."""
 
+    by_rule = False
     soar_lambda = 0.0
 
     def _chosen(self):

@@ -16,13 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
-from landmarks_tf.retrieval.exact import ExactIndex
 from landmarks_tf.retrieval.files import read_json, read_npy, write_json
 from landmarks_tf.retrieval.index_folder import SEARCHER
 from landmarks_tf.retrieval.parameters import ScannParameters
+from landmarks_tf.retrieval.scann_recall import RecallCheck, reach_recall
 from landmarks_tf.retrieval.scann_search import ScannSearcher, import_scann, scann_version
 
-CHECK_QUERIES = 100
 _RESULT = "result.json"
 _STDERR_LINES = 15
 
@@ -31,23 +30,27 @@ class ScannBuildError(OSError):
     """The process that built a ScaNN index failed or was killed."""
 
 
-def build_in_child(embeddings: Path, folder: Path, parameters: ScannParameters) -> dict:
+def build_in_child(
+    embeddings: Path, folder: Path, parameters: ScannParameters, wanted: float | None = None
+) -> dict:
     """Builds and saves an index under `folder` without risk to the calling process.
 
     Args:
         embeddings: a .npy file of (N, D) float32 unit rows.
         folder: an existing, empty folder; gets `scann/`.
         parameters: checked against (N, D) in the child before ScaNN sees them.
+        wanted: recall that leaves and candidates are fitted to once the index is built; None
+            leaves them as they are.
 
     Returns:
-        {"recall": float, "scann_version": str}, as measured by the child.
+        {"recall": float, "parameters": dict, "scann_version": str}, as measured by the child.
 
     Raises:
         ScannBuildError: with the end of the child's messages, and the signal if one killed it.
     """
     command = [sys.executable, "-m", "landmarks_tf.retrieval.scann_build", embeddings, folder]
     done = subprocess.run(
-        [*map(str, command), json.dumps(parameters.to_dict())],
+        [*map(str, command), json.dumps(parameters.to_dict()), json.dumps(wanted)],
         env=child_environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -122,31 +125,8 @@ def build(embeddings: np.ndarray, folder: Path, parameters: ScannParameters):
     searcher.serialize(str(target), relative_path=True)
 
 
-def recall_against_exact(search, vectors: np.ndarray, k: int) -> float:
-    """Mean share of the k exact neighbours that `search` finds, for queries out of the index.
-
-    A found row counts if its exact score reaches the k-th exact score: among equal rows (the same
-    picture twice) any is right.
-
-    Args:
-        search: (queries, k) -> (scores, rows).
-        vectors: (N, D) float32 unit rows of the index; up to 100, evenly spaced, are the queries.
-        k: neighbours, 1 to N.
-    """
-    chosen = np.unique(np.linspace(0, len(vectors) - 1, min(CHECK_QUERIES, len(vectors))).round())
-    queries = np.asarray(vectors[chosen.astype(np.int64)])
-    exact_scores, _ = ExactIndex(vectors).search(queries, k)
-    _, rows = search(queries, k)
-    found = 0
-    for query, query_rows, kth in zip(queries, rows, exact_scores[:, -1], strict=True):
-        distinct = np.unique(query_rows[(query_rows >= 0) & (query_rows < len(vectors))])
-        scores = vectors[distinct].astype(np.float64) @ query.astype(np.float64)
-        found += min(k, int((scores >= kth - 1e-6).sum()))
-    return found / (k * len(queries))
-
-
 def main(arguments: list[str]) -> int:
-    """The child: arguments are the .npy file, the folder and the parameters as JSON."""
+    """The child: arguments are the .npy file, the folder, the parameters and the recall as JSON."""
     # The pybind searcher needs no TensorFlow, and a TensorFlow of another version would keep
     # ScaNN from loading; this process is ours alone, so it is simply not there.
     sys.modules["tensorflow"] = None
@@ -155,8 +135,15 @@ def main(arguments: list[str]) -> int:
     embeddings = read_npy(source, what="embeddings")
     build(np.ascontiguousarray(embeddings, dtype=np.float32), folder, parameters)
     index = ScannSearcher(folder, parameters)
-    recall = recall_against_exact(index.search, index.vectors, parameters.num_neighbors)
-    write_json(folder / _RESULT, {"recall": recall, "scann_version": scann_version()})
+    wanted = json.loads(arguments[3])
+    if wanted is not None:
+        index.parameters = parameters = reach_recall(index, wanted)
+    result = {
+        "recall": RecallCheck(index.vectors, parameters.num_neighbors).recall(index.search),
+        "parameters": parameters.to_dict(),
+        "scann_version": scann_version(),
+    }
+    write_json(folder / _RESULT, result)
     return 0
 
 

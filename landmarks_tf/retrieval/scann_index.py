@@ -29,7 +29,8 @@ from landmarks_tf.retrieval.index_folder import (
 from landmarks_tf.retrieval.live_search import search_changed
 from landmarks_tf.retrieval.parameters import ScannParameters, choose_parameters
 from landmarks_tf.retrieval.row_changes import live_rows, with_added, with_removed, with_updated
-from landmarks_tf.retrieval.scann_build import build_in_child, recall_against_exact
+from landmarks_tf.retrieval.scann_build import build_in_child
+from landmarks_tf.retrieval.scann_recall import RecallCheck
 from landmarks_tf.retrieval.scann_search import ScannSearcher
 from landmarks_tf.retrieval.vectors import as_matrix, check_k, check_unit_rows
 
@@ -105,7 +106,8 @@ class ScannIndex:
                 whole; a folder that is no index is left alone.
             k: neighbours that searches will want; chooses the parameters.
             recall: share of them that is wanted; chooses the parameters too.
-            parameters: chosen by `choose_parameters` if None (`tune` finds better ones).
+            parameters: if None, chosen by `choose_parameters`, and once the index is built its
+                leaves and candidates are fitted to `recall` (`tune` also tries other trees).
             fingerprint: names what made the embeddings; `load` can insist on it.
             min_recall: the least recall@k against exact search that is accepted.
             report: gets one line that says what was opened and its recall.
@@ -127,12 +129,12 @@ class ScannIndex:
         shutil.rmtree(temporary, ignore_errors=True)  # of a build that was killed
         temporary.mkdir()
         try:
-            result = _build_apart(exact, temporary, parameters, min_recall)
+            wanted = recall if chosen_for else None
+            result = _build_apart(exact, temporary, parameters, wanted, min_recall)
             write_manifest(
                 temporary,
                 num_rows=len(exact),
                 dim=exact.dim,
-                parameters=parameters.to_dict(),
                 chosen_for=chosen_for,
                 fingerprint=fingerprint,
                 **result,
@@ -178,7 +180,7 @@ class ScannIndex:
 
     def _check_recall(self, recall_when_built, min_recall, report) -> None:
         k = self.parameters.num_neighbors
-        self.recall = recall_against_exact(self._searcher.search, self.vectors, k)
+        self.recall = RecallCheck(self.vectors, k).recall(self._searcher.search)
         least = recall_when_built - _ALLOWED_LOSS if min_recall is None else min_recall
         if self.recall < least:
             raise IndexFolderError(
@@ -278,11 +280,11 @@ class ScannIndex:
         return live_rows(self.vectors, self._built_ids, self.changes)
 
 
-def _build_apart(exact: ExactIndex, folder: Path, parameters, min_recall: float) -> dict:
+def _build_apart(exact: ExactIndex, folder: Path, parameters, wanted, min_recall: float) -> dict:
     """Builds into `folder`, all but the manifest; returns what the child measured."""
     source = folder / "embeddings.npy"
     np.save(source, exact.embeddings.astype(np.float32, copy=False))
-    result = build_in_child(source, folder, parameters)
+    result = build_in_child(source, folder, parameters, wanted)
     source.unlink()
     if result["recall"] < min_recall:
         raise IndexFolderError(
