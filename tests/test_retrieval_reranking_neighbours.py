@@ -42,7 +42,5 @@ def test_copies_of_a_row_never_make_it_its_own_neighbour():
 
 @pytest.mark.parametrize("k", [0, 9])
 def test_refuses_more_neighbours_than_others(k):
-    with pytest.raises(
-        ValueError, match=r"between 1 and the 8 others that each row"
-    ):
+    with pytest.raises(ValueError, match=r"between 1 and the 8 others that each row"):
         neighbour_graph(unit_rows(9, 3), k)
