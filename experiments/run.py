@@ -29,6 +29,7 @@ from experiments.registry import EXPERIMENTS, get_experiment
 from experiments.settings import UnknownSettingError, at_demo_size, with_setting
 from experiments.stages.context import Context
 from experiments.startup import import_keras
+from experiments.training_stages import last_recipe
 from experiments.workdir import Workdir
 
 # As landmarks_tf.training.trackers has them; importing it would make --list slow.
@@ -126,6 +127,9 @@ def _dispatch(options: argparse.Namespace) -> int:
     if options.show:
         print(show.recipe(experiment, size, as_json=options.json))
         return 0
+    from experiments.stages.evaluation_settings import check_evaluation
+
+    check_evaluation(last_recipe(experiment).evaluation)
     workdir = Workdir(options.workdir or _default_workdir(options, size))
     print(f"{experiment.name}, {size} size ({reason}), in {workdir.root}", file=sys.stderr)
     overfit = experiment.train.overfit

@@ -133,13 +133,8 @@ def _write_recognition(context: Context, path, embedder, scorer, queries, *, tra
 
     if context.experiment.evaluation.recognition == "softmax":
         classes, confidences = _by_softmax(context, scorer)
-    elif context.experiment.evaluation.recognition == "knn":
+    else:  # "knn": `check_evaluation` has seen to it
         classes, confidences = _by_neighbours(context, embedder, queries, trained=trained)
-    else:
-        raise ValueError(
-            f"Expected evaluation.recognition to be softmax or knn. "
-            f"Received: {context.experiment.evaluation.recognition!r}."
-        )
     landmarks = landmark_ids(context.records)[classes]
     answers = zip(queries.ids.tolist(), landmarks.tolist(), confidences.tolist(), strict=True)
     write_recognition_submission(path, {q: (landmark, c) for q, landmark, c in answers})
