@@ -159,7 +159,8 @@ def draw(report: dict, path: Path) -> None:
         axes.set_yticks(range(len(entries)), [_short(entry["name"]) for entry in entries])
         axes.invert_yaxis()
         axes.set_xlabel("mAP@100: mean and 95 % interval, ticks: seeds, dotted: before fine-tuning")
-        axes.legend(loc="lower left")
+        # Above the axes: wherever it stood inside, there could be an interval or a dotted line.
+        axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(PARTS))
         for place, entry in enumerate(entries):
             small = figure.add_subplot(grid[1 + place // columns, place % columns])
             for number, points in enumerate(entry["curves"].values()):
