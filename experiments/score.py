@@ -152,7 +152,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted; nothing was scored", file=sys.stderr)
         return 130
-    print(json.dumps(scores, indent=2))
+    try:
+        print(json.dumps(scores, indent=2), flush=True)
+    except BrokenPipeError:  # `| head` has read enough; nor may the interpreter's last flush fail
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
