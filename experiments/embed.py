@@ -27,6 +27,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from experiments.command import UsageError, exit_code
 from experiments.startup import import_keras
 from landmarks_tf.retrieval.embedding_files import DTYPES, npy_path, shard_paths
 from landmarks_tf.retrieval.multi_scale import POOLINGS
@@ -37,25 +38,14 @@ _OF_A_MODEL = (
 )  # fmt: skip
 
 
-class UsageError(ValueError):
-    """Options that are missing or do not go together."""
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, embed, and turn every user's mistake into a message and an exit code."""
     options = _parser().parse_args(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    try:
-        return _concatenate(options) if options.concat else _embed(options)
-    except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except (ValueError, OSError, ImportError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
-        return 130
+    return exit_code(
+        lambda: _concatenate(options) if options.concat else _embed(options),
+        interrupted="interrupted; the same command goes on from here",
+    )
 
 
 def _parser() -> argparse.ArgumentParser:

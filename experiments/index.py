@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
+from experiments.command import exit_code
 from experiments.index_files import Rows, read_ids_file, read_rows
 
 _QUERIES_AT_ONCE = 4_096
@@ -34,14 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit code."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # ScaNN may bring TensorFlow in
     options = _parser().parse_args(arguments)
-    try:
-        return options.run(options)
-    except (ValueError, OSError, ImportError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\ninterrupted; what is finished stays", file=sys.stderr)
-        return 130
+    return exit_code(
+        lambda: options.run(options), interrupted="interrupted; what is finished stays"
+    )
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -20,6 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
+from experiments.command import exit_code
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit code."""
@@ -40,14 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         steps = parse_pipeline(options.steps)
     except PipelineError as error:
         parser.error(f"--steps: {error}")
-    try:
-        return _run(options, steps)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\ninterrupted; nothing was written", file=sys.stderr)
-        return 130
+    return exit_code(lambda: _run(options, steps), interrupted="interrupted; nothing was written")
 
 
 def step_list() -> str:

@@ -18,6 +18,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from experiments.command import exit_code
 from experiments.workdir import read_json
 
 PARTS = ("public", "private")
@@ -48,15 +49,15 @@ _METHODS = {"arcface": "ArcFace", "ge2e": "GE2E", "mean_squared_error": "U-Net"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Read the studies, write tables and figure."""
+    """Read the studies, write tables and figure; returns the exit code."""
     options = _parser().parse_args(arguments)
-    try:
-        studies = [read_study(workdir) for workdir in options.workdirs]
-        for path in write(studies, options.out, published=options.published):
-            print(path)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    return exit_code(lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> int:
+    studies = [read_study(workdir) for workdir in options.workdirs]
+    for path in write(studies, options.out, published=options.published):
+        print(path)
     return 0
 
 

@@ -24,6 +24,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from experiments.command import UsageError
 from experiments.score_inputs import check_fits, model_folder
 from experiments.score_revisited import score_model, score_ranks
 from experiments.score_uncertainty import (
@@ -32,10 +33,6 @@ from experiments.score_uncertainty import (
     retrieval_uncertainty,
 )
 from landmarks_tf import metrics
-
-
-class UsageError(ValueError):
-    """Options that do not go together."""
 
 
 def score_retrieval(

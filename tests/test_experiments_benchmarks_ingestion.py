@@ -10,9 +10,9 @@ import tensorflow as tf
 from PIL import Image
 
 from experiments.benchmarks import ingestion, ingestion_subjects
-from experiments.benchmarks.command import MeasurementError
 from experiments.benchmarks.ingestion_corpus import encode, image_path, make_corpus, make_rows
 from experiments.benchmarks.ingestion_report import markdown, speed_ratio
+from experiments.command import MeasurementError
 from tests.conftest import run_module
 
 

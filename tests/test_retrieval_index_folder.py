@@ -9,6 +9,7 @@ import pytest
 
 from landmarks_tf.retrieval.index_folder import (
     IndexFolderError,
+    being_made,
     put_in_place,
     read_ids,
     read_manifest,
@@ -101,3 +102,33 @@ def test_only_an_index_is_ever_replaced(tmp_path):
     put_in_place(new, old)
     assert read(old)["fingerprint"] == "model-b"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "index", "photographs"]
+
+
+def test_what_is_being_made_has_its_name_only_at_the_end(tmp_path):
+    path = tmp_path / "new" / "index"
+    with being_made(path) as folder:
+        assert folder.parent == path.parent
+        assert not path.exists()
+        (folder / "manifest.json").touch()
+    assert [entry.name for entry in path.parent.iterdir()] == ["index"]
+
+
+def test_what_fails_while_it_is_being_made_leaves_the_older_index(tmp_path):
+    path = make(tmp_path / "index", b"old")
+    (tmp_path / ".index.partial").mkdir()  # of a process that was killed
+    (tmp_path / ".index.partial" / "rest").touch()
+    with pytest.raises(OSError, match="full"), being_made(path) as folder:
+        assert list(folder.iterdir()) == []
+        raise OSError("the disk is full")
+    assert (path / "scann" / "dataset.npy").read_bytes() == b"old"
+    with being_made(path) as folder:
+        (folder / "new").touch()
+    assert [entry.name for entry in path.iterdir()] == ["new"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["index"]
+
+
+def test_nothing_is_made_where_something_else_lies(tmp_path):
+    (tmp_path / "index").write_text("a letter")
+    with pytest.raises(IndexFolderError, match="left alone"), being_made(tmp_path / "index"):
+        pytest.fail("the block is not entered")
+    assert (tmp_path / "index").read_text() == "a letter"

@@ -43,7 +43,7 @@ METHODS = {
         "tree_hashing", 10, 40, 8, reorder=100, soar_lambda=1.5, training_sample_size=2000
     ),
     "projected": ScannParameters(
-        "tree_hashing", 10, 40, 8, 1, 40, tree_anisotropy=4.0, projected_dim=18,
+        "tree_hashing", 10, 40, 20, 1, 200, tree_anisotropy=4.0, projected_dim=18,
         training_sample_size=2000,
     ),
 }  # fmt: skip
@@ -71,8 +71,13 @@ def test_search_finds_what_a_plain_loop_finds(built):
     scores, rows = index.search(queries, 10)
     expected_scores, expected_rows = reference.search(vectors, queries, 10)
     hits = [len(set(a) & set(b)) for a, b in zip(rows.tolist(), expected_rows, strict=True)]
-    assert np.mean(hits) / 10 > (0.999 if index.parameters.method == "brute_force" else 0.9)
-    np.testing.assert_allclose(scores[:, 0], np.array(expected_scores)[:, 0], atol=1e-6)
+    exact = index.parameters.method == "brute_force"
+    assert np.mean(hits) / 10 > (0.999 if exact else 0.9)
+    # What it says of the rows it found is so; leaves are drawn, so one nearest row may be missed.
+    of_found = np.einsum("qd,qkd->qk", *(x.astype(float) for x in (queries, vectors[rows])))
+    np.testing.assert_allclose(scores, of_found, atol=1e-6)
+    nearest = np.isclose(scores[:, 0], np.array(expected_scores)[:, 0], rtol=0, atol=1e-6)
+    assert nearest.mean() >= (1.0 if exact else 0.95)
 
 
 def test_one_line_reports_the_recall_that_is_also_kept(built):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -28,15 +27,23 @@ def pictures(folder: Path) -> list[Path]:
     return sorted(folder.rglob("????????????????.jpg"))
 
 
-def start_and_wait(folder: Path, workers: int, **options) -> subprocess.Popen:
+# The limit is set after the fork: JAX, once another test loaded it, warns of a fork by Python.
+FILES_UP_TO_1500_BYTES = """
+import os, resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500))
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def start_and_wait(folder: Path, workers: int, first: tuple[str, ...] = ()) -> subprocess.Popen:
     """Starts the command and returns when some pictures are there, but not all."""
     process = subprocess.Popen(
-        [*COMMAND, "--out", str(folder), "--workers", str(workers)],
+        [*first, *COMMAND, "--out", str(folder), "--workers", str(workers)],
         cwd=ROOT,
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,
-        **options,
     )
     for _ in range(3000):
         if len(pictures(folder)) >= 3 or process.poll() is not None:
@@ -90,12 +97,8 @@ def test_ctrl_c_ends_quickly_without_a_traceback(tmp_path, workers):
 
 def test_a_limit_on_file_size_ends_with_the_reason(tmp_path):
     folder = tmp_path / "set"
-
-    def limit() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500))
-
-    process = start_and_wait(folder, workers=2, preexec_fn=limit)
+    limited = (sys.executable, "-c", FILES_UP_TO_1500_BYTES)
+    process = start_and_wait(folder, workers=2, first=limited)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
     assert b"The demo set could not be written (File too large)" in errors

@@ -15,10 +15,10 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from experiments.benchmarks.command import MeasurementError
 from experiments.benchmarks.ratios import speed_ratio
 from experiments.benchmarks.subjects import TWINS, Subject
 from experiments.benchmarks.worker import MODES
+from experiments.command import MeasurementError
 
 # Both processes share one accelerator: neither may take its whole memory at the start.
 _SHARED_DEVICE = {

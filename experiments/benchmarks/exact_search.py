@@ -31,8 +31,8 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.benchmarks.command import MeasurementError, exit_code
 from experiments.benchmarks.ratios import speed_ratio
+from experiments.command import MeasurementError, exit_code
 
 QUERIES_PER_BLOCK, ROWS_PER_BLOCK = 1_024, 8_192
 _NOISE = 0.1  # length of what is added to a row of unit length

@@ -34,10 +34,10 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from experiments.benchmarks.command import MeasurementError, exit_code
 from experiments.benchmarks.ingestion_corpus import make_corpus, make_rows
 from experiments.benchmarks.ingestion_report import markdown, speed_ratio
 from experiments.benchmarks.ingestion_subjects import Clock
+from experiments.command import MeasurementError, exit_code
 
 OURS = {"convert": (), "convert, trusting": ("--no-verify-pixels",)}
 OTHERS = ("floor", "md5", "copy", "decode", "delf", "tfds")

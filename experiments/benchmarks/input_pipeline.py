@@ -31,7 +31,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.benchmarks.command import MeasurementError, exit_code
+from experiments.command import MeasurementError, exit_code
 
 # name: (title, function of input_pipeline_subjects, its own arguments)
 PIPELINES = {

@@ -29,7 +29,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.benchmarks.allocations import LOGGED, most_bytes_alive
-from experiments.benchmarks.command import MeasurementError, exit_code
+from experiments.command import MeasurementError, exit_code
 
 NAMES = ("products", "textbook", "apart", "fused", "streamed", "sampled")
 

@@ -27,7 +27,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.benchmarks.command import exit_code
+from experiments.command import exit_code
 
 RECIPES = (
     "mobilenet_v2_softmax",

@@ -120,8 +120,8 @@ def _chosen(networks: str | None, image_size: int) -> list[str]:
 
 def _measure_all(names: list[str], setting) -> dict:
     from experiments.benchmarks import tables
-    from experiments.benchmarks.command import MeasurementError
     from experiments.benchmarks.comparison import measure
+    from experiments.command import MeasurementError
 
     report = {"format_version": 1, "setting": asdict(setting), "environment": None, "networks": []}
     for number, name in enumerate(names, start=1):

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from experiments.benchmarks.command import exit_code
+from experiments.command import exit_code
 from experiments.workdir import write_json
 
 

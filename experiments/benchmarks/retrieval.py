@@ -39,9 +39,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from experiments.benchmarks.command import MeasurementError, exit_code
 from experiments.benchmarks.retrieval_jobs import ROOT, Setting
 from experiments.benchmarks.retrieval_subjects import OURS, TITLES
+from experiments.command import MeasurementError, exit_code
 
 _PEERS_PYTHON = ROOT / ".venv-ann" / "bin" / "python"
 _HINT = (

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.benchmarks.command import MeasurementError
 from experiments.benchmarks.retrieval_data import INDEX, QUERIES
 from experiments.benchmarks.retrieval_jobs import Jobs, Setting, part_name
 from experiments.benchmarks.retrieval_recall import recalls, true_scores
 from experiments.benchmarks.retrieval_subjects import TITLES, repeated
+from experiments.command import MeasurementError
 from experiments.workdir import read_json, write_json
 
 _OF_BUILD = ("seconds", "cpu_seconds", "parameters", "bytes", "peak_mib", "version")

@@ -30,7 +30,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.benchmarks.command import exit_code
+from experiments.command import exit_code
 
 TARGET = 0.95
 

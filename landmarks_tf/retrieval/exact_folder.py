@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,10 +11,9 @@ from landmarks_tf.retrieval.index_folder import (
     EXACT_VECTORS,
     IDS,
     IndexFolderError,
-    put_in_place,
+    being_made,
     read_ids,
     read_manifest,
-    refuse_foreign,
     write_manifest,
 )
 
@@ -35,20 +33,12 @@ def save_exact(embeddings, ids, path: str | Path, *, fingerprint: str = "") -> N
     """
     path = Path(path)
     index = ExactIndex(embeddings, ids)  # checks both
-    refuse_foreign(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.partial")
-    shutil.rmtree(temporary, ignore_errors=True)  # of a process that was killed
-    temporary.mkdir()
-    try:
-        write_npy(temporary / EXACT_VECTORS, index.embeddings)
+    with being_made(path) as folder:
+        write_npy(folder / EXACT_VECTORS, index.embeddings)
         if index.ids is not None:
-            write_npy(temporary / IDS, index.ids)
+            write_npy(folder / IDS, index.ids)
         facts = {"num_rows": len(index), "dim": index.dim, "fingerprint": fingerprint}
-        write_manifest(temporary, kind="exact", parameters={}, recall=1.0, **facts)
-        put_in_place(temporary, path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        write_manifest(folder, kind="exact", parameters={}, recall=1.0, **facts)
 
 
 def load_exact(

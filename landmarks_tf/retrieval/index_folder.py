@@ -14,6 +14,8 @@ ScaNN ends the process when a file of its own is damaged, so damage is looked fo
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -159,6 +161,27 @@ def refuse_foreign(folder: Path) -> None:
     is_index = (folder / MANIFEST).is_file() and any((folder / name).exists() for name in inside)
     if folder.exists() and not is_index and not (folder.is_dir() and not any(folder.iterdir())):
         raise IndexFolderError(f"{folder} is there and is no index; it is left alone: name another")
+
+
+@contextmanager
+def being_made(path: Path) -> Iterator[Path]:
+    """A folder beside `path` to make an index in; it gets that name when the block ends well.
+
+    An index that is there is replaced then; where the block fails it stays, and nothing else does.
+
+    Raises:
+        IndexFolderError: if `path` is there and is no index.
+    """
+    refuse_foreign(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.partial")
+    shutil.rmtree(temporary, ignore_errors=True)  # of a process that was killed
+    temporary.mkdir()
+    try:
+        yield temporary
+        put_in_place(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def put_in_place(finished: Path, folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,10 +19,9 @@ from landmarks_tf.retrieval.index_changes import (
 from landmarks_tf.retrieval.index_folder import (
     IDS,
     IndexFolderError,
-    put_in_place,
+    being_made,
     read_ids,
     read_manifest,
-    refuse_foreign,
     write_manifest,
 )
 from landmarks_tf.retrieval.live_search import search_changed
@@ -123,25 +121,17 @@ class ScannIndex:
         chosen_for = None if parameters else {"k": k, "recall": recall}
         parameters = parameters or choose_parameters(len(exact), exact.dim, k, recall)
         parameters.check(len(exact), exact.dim)
-        refuse_foreign(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.partial")
-        shutil.rmtree(temporary, ignore_errors=True)  # of a build that was killed
-        temporary.mkdir()
-        try:
+        with being_made(path) as folder:
             wanted = recall if chosen_for else None
-            result = _build_apart(exact, temporary, parameters, wanted, min_recall)
+            result = _build_apart(exact, folder, parameters, wanted, min_recall)
             write_manifest(
-                temporary,
+                folder,
                 num_rows=len(exact),
                 dim=exact.dim,
                 chosen_for=chosen_for,
                 fingerprint=fingerprint,
                 **result,
             )
-            put_in_place(temporary, path)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
         return cls.load(path, report=report)
 
     @classmethod

@@ -1,4 +1,4 @@
-"""How the benchmarks' commands end: in words and an exit code, whatever goes wrong."""
+"""How commands end: in words and an exit code, whatever goes wrong."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import sys
 from collections.abc import Callable
 
 from experiments.settings import UnknownSettingError
+
+
+class UsageError(ValueError):
+    """Options that are missing or do not go together."""
 
 
 class MeasurementError(RuntimeError):
@@ -20,15 +24,15 @@ def exit_code(work: Callable[[], int], *, interrupted: str = "interrupted") -> i
         interrupted: what is said after Ctrl-C.
 
     Returns:
-        That of `work`; 2 for an unknown recipe or setting, 1 for a measurement that failed, a value
-        or a file, 130 after Ctrl-C.
+        That of `work`; 2 for usage and an unknown recipe or setting, 1 for a measurement that
+        failed, a value, a file or a package that is not there, 130 after Ctrl-C.
     """
     try:
         return work()
-    except UnknownSettingError as error:
+    except (UsageError, UnknownSettingError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except (MeasurementError, ValueError, OSError) as error:
+    except (MeasurementError, ValueError, OSError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -1,6 +1,6 @@
 import pytest
 
-from experiments.benchmarks.command import MeasurementError, exit_code
+from experiments.command import MeasurementError, exit_code
 from experiments.settings import UnknownSettingError
 
 
