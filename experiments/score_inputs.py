@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,6 +30,17 @@ def check_fits(solution: Solution, data: str | Path, task: str) -> None:
     else:
         answers, what = set(map(int, _column(folder / "train.csv", "landmark_id"))), "landmarks"
     queries = _column(folder / "test.csv", "id")
+    tell_what_is_missing(solution, queries=queries, answers=answers, what=what)
+
+
+def tell_what_is_missing(
+    solution: Solution, *, queries: Collection[str], answers: Collection, what: str
+) -> None:
+    """`metrics.check_solution_fits`, its notes as warnings on standard error.
+
+    Raises:
+        SolutionFormatError: nothing of the solution fits.
+    """
     for note in check_solution_fits(solution, queries=queries, answers=answers, what=what):
         print(f"warning: {note}", file=sys.stderr)
 

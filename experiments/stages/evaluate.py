@@ -9,17 +9,26 @@ import numpy as np
 
 from experiments.recipe import as_dict
 from experiments.score import score_recognition, score_retrieval
+from experiments.score_inputs import tell_what_is_missing
 from experiments.stages.context import Context
 from experiments.stages.train import evaluation_data, held_out, predict
 from experiments.workdir import write_json
+from landmarks_tf import metrics
 from landmarks_tf.records import Manifest
 
 NEIGHBOURS = 100
+RETRIEVAL_SOLUTION = "retrieval_solution_v2.1.csv"
+RECOGNITION_SOLUTION = "recognition_solution_v2.1.csv"
 _PAIRS_WORTH_A_BAR = 100_000_000
 
 
 def run(context: Context) -> list[Path]:
-    """Score the trained network, and the untrained one where the recipe asks for it."""
+    """Score the trained network, and the untrained one where the recipe asks for it.
+
+    Raises:
+        ValueError, OSError: a solution that is missing, malformed or of other pictures, which is
+            found before anything is embedded; embeddings of another model.
+    """
     import keras
 
     import landmarks_tf.layers
@@ -29,6 +38,7 @@ def run(context: Context) -> list[Path]:
 
     context = context.after_training()
     workdir = context.workdir
+    _check_solutions(context)
     embedder = keras.saving.load_model(workdir.embedder, compile=False)
     trainer = keras.saving.load_model(workdir.trainer, compile=False)
     result = _description(context)
@@ -44,6 +54,20 @@ def run(context: Context) -> list[Path]:
         )
     write_json(workdir.metrics, result)
     return [workdir.metrics, workdir.predictions]
+
+
+def _check_solutions(context: Context) -> None:
+    queries = _ids(context, "test")
+    retrieval = metrics.read_retrieval_solution(context.metadata / RETRIEVAL_SOLUTION)
+    known = {"answers": set(_ids(context, "index")), "what": "index images"}
+    tell_what_is_missing(retrieval, queries=queries, **known)
+    recognition = metrics.read_recognition_solution(context.metadata / RECOGNITION_SOLUTION)
+    known = {"answers": set(landmark_ids(context.records).tolist()), "what": "landmarks"}
+    tell_what_is_missing(recognition, queries=queries, **known)
+
+
+def _ids(context: Context, split: str) -> list[str]:
+    return [image_id.decode("ascii") for image_id in context.index_of(split).id]
 
 
 def _description(context: Context) -> dict:
@@ -76,10 +100,8 @@ def _score(context: Context, embedder, scorer, *, trained: bool) -> dict:
     )
     _write_recognition(context, recognition, embedder, scorer, queries, trained=trained)
     result = {
-        "retrieval": score_retrieval(retrieval, context.metadata / "retrieval_solution_v2.1.csv"),
-        "recognition": score_recognition(
-            recognition, context.metadata / "recognition_solution_v2.1.csv"
-        ),
+        "retrieval": score_retrieval(retrieval, context.metadata / RETRIEVAL_SOLUTION),
+        "recognition": score_recognition(recognition, context.metadata / RECOGNITION_SOLUTION),
     }
     if scorer is not None and context.has_split("validation"):
         result["held_out"] = held_out(context, scorer)
@@ -105,7 +127,7 @@ def embed(context: Context, embedder, split: str, *, trained: bool):
         return embed_dataset(
             describe,
             lambda row: evaluation_data(context.experiment, index, row),
-            ids=[image_id.decode("ascii") for image_id in index.id],
+            ids=_ids(context, split),
             dim=embedder.output.shape[-1],
             path=context.embeddings_path(split, trained=trained),
             fingerprint=context.fingerprint_of(split, trained=trained),
@@ -151,7 +173,7 @@ def _by_neighbours(context: Context, embedder, queries, *, trained: bool):
 
     references = embed(context, embedder, "train", trained=trained)
     labels = np.asarray(context.index_of("train").label)
-    solution = context.metadata / "recognition_solution_v2.1.csv"
+    solution = context.metadata / RECOGNITION_SOLUTION
     return by_neighbours(
         context.experiment.evaluation, queries, references.vectors, labels, solution
     )
