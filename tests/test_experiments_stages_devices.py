@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import types
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -15,6 +16,7 @@ import pytest
 from experiments.config import Data, Evaluation, Experiment, Loss, Model
 from experiments.settings import with_setting
 from experiments.stages import devices, networks, succession
+from landmarks_tf.losses import ProxyAnchorLoss
 from landmarks_tf.training.gather import GatheredLoss
 from tests import recipe_devices
 from tests.conftest import ROOT
@@ -44,6 +46,7 @@ CENTERS = Experiment(
         name="arcface", margin_schedule="step", margin_values=(0.0, 0.2), margin_steps=(0, 9)
     ),
 )
+PROXIES = replace(CENTERS, name="proxies", loss=Loss(name="proxy_anchor"))
 
 
 @pytest.fixture(autouse=True)
@@ -69,6 +72,7 @@ def with_all(recipe: Experiment, *assignments: str) -> Experiment:
         (PAIRS, 6, ("train.gather=true",)),
         (PAIRS, 2, ("train.gather=true", "train.micro_batches=3")),
         (CENTERS, 8, ("train.micro_batches=3",)),
+        (PROXIES, 4, ("train.gather=true",)),
     ],
 )
 def test_what_devices_can_share(recipe, replicas, assignments):
@@ -88,7 +92,12 @@ def test_what_devices_can_share(recipe, replicas, assignments):
             "1 devices in 6 micro-batches each, each part would",
         ),
         (CENTERS, 1, ("train.micro_batches=0",), "micro_batches must be at least 1. Received: 0"),
-        (CENTERS, 1, ("train.gather=true",), "with model.head=embedding or ge2e. .*head='cosine'"),
+        (
+            CENTERS,
+            1,
+            ("train.gather=true",),
+            "or loss.name=proxy_anchor. .*'cosine' with loss.*'arcface'",
+        ),
         (PAIRS, 1, ("train.shard_centers=true",), "of the cosine head. .* model.head='ge2e'"),
     ],
 )
@@ -119,6 +128,10 @@ def test_the_network_is_built_for_its_devices():
     assert "gathered" not in [layer.name for layer in gathered.embedder.layers]
     loss, _, _ = networks.losses_of(with_all(PAIRS, "train.gather=true"))
     assert isinstance(loss, GatheredLoss) and loss.name == "ge2e"
+    loss, metrics, _ = networks.losses_of(with_all(PROXIES, "train.gather=true"))
+    assert isinstance(loss, GatheredLoss) and isinstance(loss.loss, ProxyAnchorLoss)
+    # The replica's own rows and labels: scores and accuracy are as without.
+    assert [metric.name for metric in metrics] == ["accuracy"]
 
     recipe = with_all(CENTERS, "train.shard_centers=true", "train.micro_batches=3")
     split = networks.build_network(recipe, 5).trainer

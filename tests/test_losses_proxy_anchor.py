@@ -53,6 +53,22 @@ def test_equals_the_loop_over_proxies(seed, rows, classes, margin, scale):
     np.testing.assert_allclose(found, expected, rtol=2e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("label", [2, 7])
+def test_from_a_share_of_the_rows_it_is_the_loss_of_all(label):
+    labels, cosines = batch_of(4, rows=6)
+    labels[5] = label  # 7 is no class: it spoils the other device's share too
+    shares = [(labels[:2], cosines[:2]), (labels[2:4], cosines[2:4]), (labels[4:], cosines[4:])]
+    handed = []  # what each device has for the others, in the order of its calls
+    for own in shares:
+        handed.append([])
+        proxy_anchor_losses(*own, gather=lambda x: handed[-1].append(x) or x)
+    together = iter([np.concatenate(parts) for parts in zip(*handed, strict=True)])
+    found = proxy_anchor_losses(*shares[1], gather=lambda _: next(together))
+    np.testing.assert_allclose(found, proxy_anchor_losses(labels, cosines), rtol=1e-6)
+    # No tensor with a number for each row and class leaves a device.
+    assert sorted(tuple(x.shape) for x in handed[0]) == [(1, 5), (2,), (2,), (2,)]
+
+
 @pytest.mark.parametrize(
     ("labels", "cosines"),
     [

@@ -20,7 +20,7 @@ from landmarks_tf.training.distribution import (
 )
 from tests.conftest import ROOT
 
-PAIR_LOSSES = ("ge2e", "triplet", "supervised_contrastive")
+PAIR_LOSSES = ("ge2e", "triplet", "supervised_contrastive", "proxy_anchor")
 
 
 def test_one_device_is_the_default_without_several_gpus():

@@ -20,6 +20,7 @@ def loss_named(name: str):
     return {
         "arcface": lambda: losses.ArcFaceLoss(scale=8.0),
         "ge2e": losses.GE2ELoss,
+        "proxy_anchor": lambda: losses.ProxyAnchorLoss(scale=4.0),
         "triplet": lambda: losses.TripletLoss(margin=1.0, mining="all"),
         "supervised_contrastive": losses.SupervisedContrastiveLoss,
     }[name]()
@@ -46,9 +47,9 @@ def network(name: str, *, norm=None, gather: bool = False, multiple_of: int = 1)
     x = keras.layers.Flatten()(keras.layers.ReLU()(x))
     x = keras.layers.Dense(8, name="dense")(x)
     x = L2Normalization(name="embedding")(x)
-    if gather:
+    if gather and name != "proxy_anchor":  # which gathers for itself
         x = GatherReplicas(name="gathered")(x)
-    if name == "arcface":
+    if name in ("arcface", "proxy_anchor"):
         x = CosineClassifier(CLASSES, 2, multiple_of=multiple_of, name="cosines")(x)
     elif name == "ge2e":
         # At S1's 10 and -5 the softmax is all but sure of every row.

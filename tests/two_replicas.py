@@ -18,7 +18,7 @@ from landmarks_tf.training.distribution import create_strategy
 from landmarks_tf.training.micro_batches import use_micro_batches
 from tests import tiny_replicas as tiny
 
-PAIR_LOSSES = ("ge2e", "triplet", "supervised_contrastive")
+PAIR_LOSSES = ("ge2e", "triplet", "supervised_contrastive", "proxy_anchor")
 
 
 def by_hand(name: str, parts: int = 1, order=None):

@@ -10,6 +10,8 @@ from landmarks_tf.training.gather import GatheredLoss, GatherReplicas
 
 # Heads whose losses compare the rows of a batch with each other.
 _OF_PAIRS = ("embedding", "ge2e")
+# Losses of other heads that compare them too, and gather for themselves.
+_OF_BATCHES = ("proxy_anchor",)
 
 
 def strategy_of(recipe: Experiment):
@@ -36,10 +38,11 @@ def check_devices(recipe: Experiment, replicas: int) -> None:
     from landmarks_tf.training.distribution import check_divisible
 
     data, train, head = recipe.data, recipe.train, recipe.model.head
-    if train.gather and head not in _OF_PAIRS:
+    if train.gather and head not in _OF_PAIRS and recipe.loss.name not in _OF_BATCHES:
         raise ValueError(
-            f"train.gather=true gathers embeddings for a loss that compares the pictures of a "
-            f"batch, with model.head=embedding or ge2e. Received: model.head={head!r}."
+            f"train.gather=true gathers for a loss that compares the pictures of a batch, with "
+            f"model.head=embedding or ge2e, or loss.name={_OF_BATCHES[0]}. Received: "
+            f"model.head={head!r} with loss.name={recipe.loss.name!r}."
         )
     if train.shard_centers and head != "cosine":
         raise ValueError(

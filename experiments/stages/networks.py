@@ -160,6 +160,7 @@ def losses_of(
         _check_without_classes(experiment)
         return gathered(experiment, loss), [], None
     accuracy = [accuracy_of(experiment.data)]
+    loss = gathered(experiment, loss)
     if isinstance(loss, losses.CenterLoss):
         accuracy = []  # there are no scores to count in: its head counts
     weight = experiment.model.auxiliary_weight

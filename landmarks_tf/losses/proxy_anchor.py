@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import keras
 from keras import ops
@@ -18,7 +19,9 @@ from landmarks_tf.losses.target_column import (
 )
 
 
-def proxy_anchor_losses(labels, cosines, *, margin: float = 0.1, scale: float = 32.0):
+def proxy_anchor_losses(
+    labels, cosines, *, margin: float = 0.1, scale: float = 32.0, gather: Callable | None = None
+):
     """Each class' proxy pulls its rows of the batch and pushes all others, the hardest most.
 
         mean over the classes of the batch of
@@ -34,11 +37,14 @@ def proxy_anchor_losses(labels, cosines, *, margin: float = 0.1, scale: float = 
         cosines: (B, N) float32.
         margin: delta, in [0, 1).
         scale: alpha, positive.
+        gather: (B, ...) of a device -> (R * B, ...) of all R that share the batch, differentiable
+            (`landmarks_tf.training.gather`); None where one has all rows. What travels is a number
+            for each row and one for each class, never the (B, N) cosines.
 
     Returns:
-        (B,) float32 whose mean is the loss: the first term's share of each row's class, divided
-        among its rows, plus the second term. All NaN where a label lies outside [0, N), because
-        every row is part of every class' sum.
+        (B,) float32, gathered (R * B,), whose mean is the loss: the first term's share of each
+        row's class, divided among its rows, plus the second term. All NaN where a label lies
+        outside [0, N), because every row is part of every class' sum.
 
     Raises:
         ValueError: a number out of range, or cosines that are not (B, N) float32.
@@ -46,16 +52,20 @@ def proxy_anchor_losses(labels, cosines, *, margin: float = 0.1, scale: float = 
     _check(margin, scale)
     cosines = checked_scores(cosines)
     ids, known = class_ids(labels, ops.shape(cosines)[1])
-    same = ops.equal(ids[:, None], ids[None, :])
     own = scores_at(cosines, ids)
+    others = with_scores_at(scale * (cosines + margin), ids, ops.full_like(own, LOG_ZERO))
+    push = ops.logsumexp(others, axis=0)
+    if gather is not None:
+        ids, own = gather(ids), gather(own)
+        known = gather(ops.cast(known, "int32")) > 0
+        push = ops.logsumexp(gather(push[None]), axis=0)
+    same = ops.equal(ids[:, None], ids[None, :])
     pull = ops.softplus(logsumexp_of(-scale * (own - margin)[None, :], same))
     # Each of a class' n rows carries the class' term: 1/n of it, so that the class counts once.
     share = 1.0 / ops.sum(ops.cast(same, "float32"), axis=1)
-    batch = ops.cast(ops.shape(cosines)[0], "float32")
+    batch = ops.cast(ops.shape(own)[0], "float32")
     pull = pull * share * (batch / ops.sum(share))
-    others = with_scores_at(scale * (cosines + margin), ids, ops.full_like(own, LOG_ZERO))
-    push = ops.mean(ops.softplus(ops.logsumexp(others, axis=0)))
-    return nan_unless(ops.all(known), pull + push)
+    return nan_unless(ops.all(known), pull + ops.mean(ops.softplus(push)))
 
 
 @keras.saving.register_keras_serializable(package="landmarks_tf")
@@ -90,6 +100,12 @@ class ProxyAnchorLoss(Float32Loss):
 
     def call(self, y_true, y_pred):
         return proxy_anchor_losses(y_true, y_pred, margin=self.margin, scale=self.scale)
+
+    def call_across(self, y_true, y_pred, gather: Callable):
+        """The loss of a batch that devices share, from the rows that this one has of it."""
+        return proxy_anchor_losses(
+            y_true, y_pred, margin=self.margin, scale=self.scale, gather=gather
+        )
 
     def get_config(self):
         return {**super().get_config(), "margin": self.margin, "scale": self.scale}

@@ -1,7 +1,8 @@
 """Losses over pairs that see the whole batch, though replicas of tf.distribute share it.
 
 Put `GatherReplicas` behind the embeddings and wrap the loss in `GatheredLoss`: each replica then
-computes the loss of the whole batch, and its gradient is that of one device. On JAX, and with one
+computes the loss of the whole batch, and its gradient is that of one device. A loss that gathers
+by itself what it needs (`call_across`) is wrapped alone. On JAX, and with one
 replica, both do nothing: there a loss sees the whole batch anyway.
 """
 
@@ -51,11 +52,14 @@ class GatheredLoss(keras.losses.Loss):
     """Another loss, of gathered predictions and of the labels that belong to them.
 
     Args:
-        loss: gives one value a row. Its own reduction is not used.
+        loss: gives one value a row. Its own reduction is not used. One with a method
+            `call_across(y_true, y_pred, gather)` gets the replica's own predictions, and
+            `gather_replicas`.
         name: the loss' name; that of `loss` if not given.
         **kwargs: `reduction`, as every Keras loss; its dtype is that of `loss`.
 
-    Call: labels (B,) of a replica, predictions (R * B, ...) of all -> one value for each row.
+    Call: labels (B,) of a replica, predictions (R * B, ...) of all (with `call_across`
+    (B, ...), the replica's own) -> one value for each row of all.
 
     Raises:
         ValueError: no Keras loss.
@@ -68,6 +72,8 @@ class GatheredLoss(keras.losses.Loss):
         self.loss = loss
 
     def call(self, y_true, y_pred):
+        if hasattr(self.loss, "call_across"):
+            return self.loss.call_across(y_true, y_pred, gather_replicas)
         return self.loss.call(gather_replicas(y_true), y_pred)
 
     def get_config(self):
