@@ -16,6 +16,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from experiments.command import exit_code
+
 if TYPE_CHECKING:
     import keras
     from matplotlib.figure import Figure
@@ -52,15 +54,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", metavar="DIR", type=Path, default=FOLDER, help="where to write")
     options = parser.parse_args(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    try:
-        options.out.mkdir(parents=True, exist_ok=True)
-        for name, svg in diagrams(_build).items():
-            path = options.out / f"{name}.svg"
-            path.write_text(svg + "\n", encoding="utf-8")
-            print(path)
-    except OSError as error:
-        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
-        return 1
+    return exit_code(lambda: _write(options.out))
+
+
+def _write(folder: Path) -> int:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, svg in diagrams(_build).items():
+        path = folder / f"{name}.svg"
+        path.write_text(svg + "\n", encoding="utf-8")
+        print(path)
     return 0
 
 

@@ -30,8 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.list:
-        print(step_list())
-        return 0
+        return exit_code(_list)
     if options.queries is None or options.index is None:
         parser.error("--queries and --index say what is searched (or --list)")
     if options.out is None and options.solution is None:
@@ -43,6 +42,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PipelineError as error:
         parser.error(f"--steps: {error}")
     return exit_code(lambda: _run(options, steps), interrupted="interrupted; nothing was written")
+
+
+def _list() -> int:
+    print(step_list())
+    return 0
 
 
 def step_list() -> str:

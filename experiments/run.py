@@ -10,7 +10,7 @@
     python -m experiments.run --exp inception_v200 --set train.overfit=true    # can it learn?
 
 A run that was stopped goes on when the same command is given again. Exit codes: 0 done, 1 failed,
-2 usage, 3 the check of one batch did not pass, 130 interrupted.
+2 usage, 3 the check of one batch did not pass, 130 interrupted, 141 nobody read its output.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 
+from experiments.command import exit_code
 from experiments.data_source import find_data
 from experiments.registry import EXPERIMENTS, get_experiment
 from experiments.settings import UnknownSettingError, at_demo_size, with_setting
@@ -46,17 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # Keras would go on with an optimizer that has forgotten its moments.
     warnings.filterwarnings("error", message="Skipping variable loading for optimizer")
-    try:
-        return _dispatch(options)
-    except UnknownSettingError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except (ValueError, OSError, ImportError, UserWarning) as error:
-        print(f"error: {_message(error)}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
-        return 130
+    return exit_code(
+        lambda: _run(options), interrupted="interrupted; the same command goes on from here"
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -99,6 +92,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--profile", action="store_true", help="profile steps 10 to 20 for TensorBoard")
     add("--json", action="store_true", help="with --show, --list or --dry-run: as JSON")
     return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    try:
+        return _dispatch(options)
+    except UserWarning as warning:  # the one that `main` made an error
+        raise ValueError(str(warning)) from warning
 
 
 def _dispatch(options: argparse.Namespace) -> int:
@@ -245,13 +245,6 @@ def _run_study(context: Context, name: str) -> None:
             _run_stages(context, "report")
     for path in workdir.outputs(name):
         print(path)
-
-
-def _message(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror}"
-    return str(error)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.command import UsageError
+from experiments.command import UsageError, exit_code
 from experiments.score_inputs import check_fits, model_folder
 from experiments.score_revisited import score_model, score_ranks
 from experiments.score_uncertainty import (
@@ -141,18 +141,11 @@ def score_kaggle_2020(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit code."""
     options = _parser().parse_args(arguments)
-    try:
-        scores = options.score(options)
-    except (ValueError, OSError) as error:
-        print(f"error: {_message(error)}", file=sys.stderr)
-        return 2 if isinstance(error, UsageError) else 1
-    except KeyboardInterrupt:
-        print("interrupted; nothing was scored", file=sys.stderr)
-        return 130
-    try:
-        print(json.dumps(scores, indent=2), flush=True)
-    except BrokenPipeError:  # `| head` has read enough; nor may the interpreter's last flush fail
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return exit_code(lambda: _score(options), interrupted="interrupted; nothing was scored")
+
+
+def _score(options: argparse.Namespace) -> int:
+    print(json.dumps(options.score(options), indent=2))
     return 0
 
 
@@ -283,12 +276,6 @@ def _level(text: str) -> float:
     if not 0 < level < 1:
         raise argparse.ArgumentTypeError(f"expected a number between 0 and 1, received {text!r}")
     return level
-
-
-def _message(error: ValueError | OSError) -> str:
-    if isinstance(error, OSError) and error.filename:
-        return f"{error.filename}: {error.strerror}"
-    return str(error)
 
 
 if __name__ == "__main__":

@@ -124,6 +124,25 @@ def test_convert_then_verify(run, tmp_path):
     assert (code, text) == (0, "train: 12 records, all well\nvalidation: 3 records, all well\n")
 
 
+@pytest.mark.parametrize(("unbuffered", "code"), [("", 0), ("1", 141)])
+def test_output_that_nobody_reads_is_no_traceback(run, tmp_path, unbuffered, code):
+    """Its last words go unread when all is done, or, written at once, while it is at work."""
+    gldv2.write_folder(tmp_path / "raw", {70: 5, 9: 10})
+    out = tmp_path / "out"
+    assert run("convert", "--raw", tmp_path / "raw", "--out", out, "--split", "train")[0] == 0
+    for words, expected in ((("--help",), 0), (("verify", "--records", out), code)):
+        with subprocess.Popen(
+            [sys.executable, "-m", "tfrecords_tools", *words],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as process:
+            process.stdout.close()
+            assert process.stderr.read() == b""
+            assert process.wait() == expected
+
+
 def test_help_does_not_start_tensorflow():
     """It takes seconds; asking for help should not."""
     script = (

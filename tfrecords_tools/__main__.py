@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
+import io
 import os
+import select
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from tfrecords_tools.options import UsageError
 
@@ -20,6 +24,7 @@ COMMANDS = {
     "verify": ("tfrecords_tools.verify", "read records back and say what is wrong with them"),
 }
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 2, 130, 143
+EXIT_NO_READER = 141  # as of SIGPIPE: whoever read the output is gone
 
 
 class Terminated(KeyboardInterrupt):
@@ -27,25 +32,40 @@ class Terminated(KeyboardInterrupt):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; returns its exit code: 0, 1 failed, 2 usage, 130 or 143 interrupted."""
+    """Runs one command.
+
+    Returns:
+        Its exit code: 0, 1 failed, 2 usage, 130 or 143 interrupted, 141 stopped because nobody
+        reads its output; a command whose last words alone go unread (`| head`) ends as ever.
+    """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     # TensorFlow reads both when it is imported. What goes wrong comes as an exception, so its log
     # only disturbs the progress bar; a GPU is of no use here and may be busy with training.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     try:
-        signal.signal(signal.SIGTERM, _terminate)
-        args = _parser(arguments).parse_args(arguments)
-        return importlib.import_module(COMMANDS[args.command][0]).run(args)
+        code = _run(arguments)
     except KeyboardInterrupt as interrupt:
-        print("interrupted: give the same command again to continue", file=sys.stderr)
-        return EXIT_TERMINATED if isinstance(interrupt, Terminated) else EXIT_INTERRUPTED
+        code = EXIT_TERMINATED if isinstance(interrupt, Terminated) else EXIT_INTERRUPTED
+        _tell("interrupted: give the same command again to continue")
     except UsageError as error:
-        print(f"error: {error}; see --help", file=sys.stderr)
-        return EXIT_USAGE
+        code = EXIT_USAGE
+        _tell(f"error: {error}; see --help")
     except (ValueError, OSError) as error:
-        print(f"error: {_words(error)}", file=sys.stderr)
-        return EXIT_FAILED
+        if isinstance(error, BrokenPipeError) and _nobody_reads():
+            code = EXIT_NO_READER
+        else:
+            code = EXIT_FAILED
+            _tell(f"error: {_words(error)}")
+    finally:
+        _flush()
+    return code
+
+
+def _run(arguments: list[str]) -> int:
+    signal.signal(signal.SIGTERM, _terminate)
+    args = _parser(arguments).parse_args(arguments)
+    return importlib.import_module(COMMANDS[args.command][0]).run(args)
 
 
 def _parser(arguments: list[str]) -> argparse.ArgumentParser:
@@ -59,6 +79,30 @@ def _parser(arguments: list[str]) -> argparse.ArgumentParser:
         if name in arguments:  # the others' modules need not be imported
             importlib.import_module(module).add_arguments(command)
     return parser
+
+
+def _tell(text: str) -> None:
+    with contextlib.suppress(BrokenPipeError):  # the exit code says it too
+        print(text, file=sys.stderr)
+
+
+def _nobody_reads() -> bool:
+    """Whether the broken pipe is the one that the output goes to, not one to a worker."""
+    streams = select.poll()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(io.UnsupportedOperation):  # a stream in memory
+            streams.register(stream.fileno(), 0)
+    return any(events & (select.POLLERR | select.POLLHUP) for _, events in streams.poll(0))
+
+
+def _flush() -> None:
+    """Once more, so that the interpreter does not fail when it does so for the last time."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            with Path(os.devnull).open("wb") as nowhere:
+                os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def _words(error: Exception) -> str:

@@ -30,6 +30,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from experiments.command import MeasurementError, UsageError, exit_code
+
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 
@@ -37,18 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, measure, and turn every user's mistake into a message and an exit code."""
     options = _parser().parse_args(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    try:
-        return _dispatch(options)
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        print(f"error: {where}{error.strerror or error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\ninterrupted", file=sys.stderr)
-        return 130
+    return exit_code(lambda: _dispatch(options))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -80,14 +71,17 @@ def _dispatch(options: argparse.Namespace) -> int:
     from experiments.benchmarks.comparison import Setting
     from experiments.workdir import write_json
 
-    setting = Setting(
-        image_size=options.image_size,
-        batch_size=options.batch,
-        precision=options.precision,
-        repeats=options.repeats,
-        seconds=options.seconds,
-    )
-    names = _chosen(options.networks, setting.image_size)
+    try:
+        setting = Setting(
+            image_size=options.image_size,
+            batch_size=options.batch,
+            precision=options.precision,
+            repeats=options.repeats,
+            seconds=options.seconds,
+        )
+        names = _chosen(options.networks, setting.image_size)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
     if options.out is not None:
         options.out.mkdir(parents=True, exist_ok=True)  # before the work, not after it
     report = _measure_all(names, setting)
@@ -121,7 +115,6 @@ def _chosen(networks: str | None, image_size: int) -> list[str]:
 def _measure_all(names: list[str], setting) -> dict:
     from experiments.benchmarks import tables
     from experiments.benchmarks.comparison import measure
-    from experiments.command import MeasurementError
 
     report = {"format_version": 1, "setting": asdict(setting), "environment": None, "networks": []}
     for number, name in enumerate(names, start=1):

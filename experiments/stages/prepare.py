@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from experiments.command import NO_READER
 from experiments.stages.context import Context
 from landmarks_tf.records import Manifest
 
@@ -53,6 +54,8 @@ def _tool(*arguments) -> None:
     done = subprocess.run([sys.executable, "-m", "tfrecords_tools", *words], check=False)
     if done.returncode in (130, -2):
         raise KeyboardInterrupt
+    if done.returncode == NO_READER:
+        raise BrokenPipeError  # its output is ours: nobody reads that either
     if done.returncode:
         raise ConversionError(
             f"`python -m tfrecords_tools {' '.join(words)}` failed; its message stands above."
