@@ -21,12 +21,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from experiments import beam_runner
 from experiments.command import UsageError, exit_code
 from experiments.startup import import_keras
 from landmarks_tf.retrieval.embedding_files import DTYPES, npy_path, shard_paths
@@ -68,8 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--batch", metavar="N", type=int, help="pictures at once (default: 64)")
     add("--image-size", metavar="PIXELS", type=int, help="for models that take any size")
     add("--resize", metavar="MODE", help="how pictures become squares (default: letterbox)")
-    add("--runner", metavar="NAME", help="on this Beam runner: DirectRunner, DataflowRunner, ...")
-    add("--beam-options", metavar="FLAGS", help="of the runner, as one word")
+    beam_runner.add_options(parser)
     add(
         "--concat",
         metavar="FILE[:WEIGHT]",
@@ -92,16 +91,18 @@ def _embed(options: argparse.Namespace) -> int:
     from experiments.embedding_job import write
 
     job = job_of(options)
-    beam = _beam(options)
+    if options.runner is not None and options.shards is None:
+        raise UsageError("--runner works shard by shard: say how many with --shards")
+    runner = beam_runner.runner_of(options)
     import_keras()
     started = time.time()
     opened = job.opened()
-    if beam is None:
+    if runner is None:
         write(opened)
     else:
         from experiments.embed_beam import write_on_beam
 
-        write_on_beam(opened, options.runner, beam)
+        write_on_beam(opened, runner)
     files = shard_paths(job.path)
     print(
         f"{job.path}: {len(opened.ids)} x {opened.dim} {job.dtype} in {len(files)} "
@@ -150,26 +151,6 @@ def job_of(options: argparse.Namespace):
         dtype=options.dtype,
         **settings,
     )
-
-
-def _beam(options: argparse.Namespace) -> list[str] | None:
-    """The runner's own flags; None for no runner."""
-    if options.runner is None:
-        if options.beam_options is not None:
-            raise UsageError("--beam-options goes with --runner")
-        return None
-    if options.shards is None:
-        raise UsageError("--runner works shard by shard: say how many with --shards")
-    try:
-        import apache_beam  # noqa: F401
-    except ImportError as error:
-        raise UsageError(
-            f"--runner needs Apache Beam ({error}): pip install 'landmarks-tf[beam]'"
-        ) from None
-    try:
-        return shlex.split(options.beam_options or "")
-    except ValueError as error:
-        raise UsageError(f"--beam-options cannot be read: {error}") from None
 
 
 def _concatenate(options: argparse.Namespace) -> int:

@@ -3,6 +3,7 @@
     python -m experiments.index tune   --embeddings FILE --recall 0.99 --budget 120 --out tuned.json
     python -m experiments.index build  --embeddings FILE --out DIR [--parameters tuned.json]
     python -m experiments.index search --index DIR --queries FILE --out ranking.csv
+    python -m experiments.index search ... --runner DirectRunner       # parts on Apache Beam
     python -m experiments.index add    --index DIR --embeddings FILE [--update]
     python -m experiments.index remove --index DIR --ids FILE
 
@@ -16,18 +17,23 @@ but nothing reached the wanted recall; 130 after Ctrl-C.
 from __future__ import annotations
 
 import argparse
-import csv
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from experiments import beam_runner
 from experiments.command import exit_code
-from experiments.index_files import Rows, read_ids_file, read_rows
+from experiments.index_files import (
+    QUERIES_AT_ONCE,
+    neighbours_of,
+    read_ids_file,
+    read_rows,
+    write_rankings,
+)
 
-_QUERIES_AT_ONCE = 4_096
 NOT_REACHED = 3
 
 
@@ -67,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     task.add_argument("--out", type=Path, required=True, metavar="CSV", help="id,images")
     task.add_argument("--fingerprint", metavar="TEXT", help="refuse an index of another")
     task.add_argument("--k", type=_count, default=100, help="neighbours (100)")
+    beam_runner.add_options(task)
     task = _task(tasks, "add", _add, "rows to an index, found from then on", "--embeddings")
     task.add_argument("--ids", type=Path, metavar="FILE", help="ids, one a line, or a .npy")
     task.add_argument("--index", type=Path, required=True, metavar="DIR")
@@ -182,6 +189,28 @@ def _settings(parameters) -> str:
 
 
 def _search(options: argparse.Namespace) -> int:
+    runner = beam_runner.runner_of(options)
+    if runner is None:
+        found = _searched_here(options)
+    else:
+        from experiments.index_beam import search_on_beam
+
+        found = search_on_beam(
+            options.queries,
+            options.index,
+            options.out,
+            runner,
+            k=options.k,
+            ids=options.ids,
+            normalize=options.normalize,
+            fingerprint=options.fingerprint,
+        )
+    print(f"{options.out}: {found[0]} queries, {found[1]} neighbours each")
+    return 0
+
+
+def _searched_here(options: argparse.Namespace) -> tuple[int, int]:
+    """(queries, neighbours of each) of the file that it has written."""
     from tqdm import tqdm
 
     from landmarks_tf.retrieval.opening import open_index
@@ -190,32 +219,16 @@ def _search(options: argparse.Namespace) -> int:
     index = open_index(options.index, fingerprint=options.fingerprint)
     if queries.ids is not None and len(queries.ids) != len(queries.vectors):
         raise ValueError(f"{len(queries.ids)} ids for {len(queries.vectors)} queries")
-    k = min(options.k, len(index))
-    if k < options.k:
-        print(f"the index has {k} rows, so {k} neighbours are given", file=sys.stderr)
-    temporary = options.out.with_name(f".{options.out.name}.tmp")
-    starts = range(0, len(queries.vectors), _QUERIES_AT_ONCE)
-    try:
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(("id", "images"))
-            for start in tqdm(starts, desc="search", disable=not sys.stderr.isatty()):
-                part = slice(start, start + _QUERIES_AT_ONCE)
-                _, rows = index.search(np.asarray(queries.vectors[part]), k)
-                writer.writerows(_lines(queries, start, index.ids, rows))
-        temporary.replace(options.out)
-    finally:
-        temporary.unlink(missing_ok=True)
-    print(f"{options.out}: {len(queries.vectors)} queries, {k} neighbours each")
-    return 0
+    k = neighbours_of(options.k, len(index))
 
+    def blocks() -> Iterator[tuple[int, np.ndarray]]:
+        starts = range(0, len(queries.vectors), QUERIES_AT_ONCE)
+        for start in tqdm(starts, desc="search", disable=not sys.stderr.isatty()):
+            part = np.asarray(queries.vectors[start : start + QUERIES_AT_ONCE])
+            yield start, index.search(part, k)[1]
 
-def _lines(queries: Rows, start: int, index_ids, rows: np.ndarray):
-    """(query, its neighbours with blanks between): ids, or row numbers where there are none."""
-    names = rows.astype(str) if index_ids is None else index_ids[rows]
-    for place, found in enumerate(names, start):
-        query = place if queries.ids is None else queries.ids[place]
-        yield query, " ".join(found.tolist())
+    write_rankings(options.out, queries.ids, index.ids, blocks())
+    return len(queries.vectors), k
 
 
 def _add(options: argparse.Namespace) -> int:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import csv
+import sys
 import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from landmarks_tf.retrieval.embedding_files import load_embeddings, mark_path
+from landmarks_tf.retrieval.embedding_files import load_embeddings, mark_path, shard_paths
 from landmarks_tf.retrieval.files import read_npy
 from landmarks_tf.retrieval.vectors import as_matrix
+
+QUERIES_AT_ONCE = 4_096
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ def read_rows(path: Path, ids: Path | None = None, *, normalize: bool = False) -
         rows = Rows(read_npy(path, what="embeddings", mmap=True), None)
     vectors = as_matrix(rows.vectors, name=str(path))
     if normalize:
-        vectors = _unit(vectors, path)
+        vectors = unit_rows(vectors, path)
     return Rows(vectors, rows.ids if ids is None else read_ids_file(ids), rows.fingerprint)
 
 
@@ -67,7 +72,18 @@ def _read_npz(path: Path) -> Rows:
         raise ValueError(f"{path} is not a whole .npz file: {error}") from None
 
 
-def _unit(vectors: np.ndarray, path: Path) -> np.ndarray:
+def files_of(path: Path) -> list[Path]:
+    """The files that `read_rows` reads: shards of embeddings one by one, else `path` itself."""
+    is_marked = path.suffix == ".npy" and mark_path(path).exists()
+    return shard_paths(path) if is_marked else [path]
+
+
+def unit_rows(vectors: np.ndarray, path: Path) -> np.ndarray:
+    """(N, D) float32 rows of length 1 from rows of any length; `path` names them in messages.
+
+    Raises:
+        ValueError: a row is zero, NaN or infinite.
+    """
     vectors = vectors.astype(np.float32)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     if bad := np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)).ravel()).tolist():
@@ -93,3 +109,38 @@ def read_ids_file(path: Path) -> np.ndarray:
     if not ids:
         raise ValueError(f"ids: {path} holds none")
     return np.array(ids)
+
+
+def neighbours_of(k: int, num_rows: int) -> int:
+    """k, or all rows where there are fewer, which it tells."""
+    if num_rows < k:
+        print(f"the index has {num_rows} rows, so {num_rows} neighbours are given", file=sys.stderr)
+    return min(k, num_rows)
+
+
+def write_rankings(
+    path: Path,
+    query_ids: np.ndarray | None,
+    index_ids: np.ndarray | None,
+    blocks: Iterable[tuple[int, np.ndarray]],
+) -> None:
+    """A CSV `id,images`, a line for each query; it is there when it is whole.
+
+    Args:
+        path: the file.
+        query_ids, index_ids: text; row numbers are written where there are none.
+        blocks: (number of the first query, rows (B, k)) in the order of the queries.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(("id", "images"))
+            for start, rows in blocks:
+                names = rows.astype(str) if index_ids is None else index_ids[rows]
+                for place, found in enumerate(names, start):
+                    query = place if query_ids is None else query_ids[place]
+                    writer.writerow((query, " ".join(found.tolist())))
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from experiments.index_files import read_ids_file, read_rows
+from experiments.index_files import neighbours_of, read_ids_file, read_rows, write_rankings
 from landmarks_tf.retrieval.files import ids_digest, write_json
 from tests.tiny_index import clustered, names
 
@@ -68,3 +68,27 @@ def test_what_is_missing_or_something_else(tmp_path):
     (tmp_path / "bytes.txt").write_bytes(b"\xff\xfe")
     with pytest.raises(ValueError, match=r"is not text"):
         read_ids_file(tmp_path / "bytes.txt")
+
+
+def test_rankings_are_there_when_they_are_whole(tmp_path):
+    out, blocks = tmp_path / "r.csv", [(0, np.array([[2, 0], [1, 2]])), (2, np.array([[0, 1]]))]
+    write_rankings(out, np.array(["p", "q", "r"]), np.array(["a", "b", "c"]), blocks)
+    assert out.read_text() == "id,images\np,c a\nq,b c\nr,a b\n"
+
+    def broken():
+        yield blocks[0]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_rankings(out, None, None, broken())
+    assert out.read_text().startswith("id,images\np,")
+    assert [path.name for path in tmp_path.iterdir()] == ["r.csv"]
+    write_rankings(out, None, None, blocks)
+    assert out.read_text() == "id,images\n0,2 0\n1,1 2\n2,0 1\n"
+
+
+def test_all_rows_where_the_index_has_fewer(capsys):
+    assert neighbours_of(5, 9) == 5
+    assert capsys.readouterr().err == ""
+    assert neighbours_of(5, 3) == 3
+    assert capsys.readouterr().err == "the index has 3 rows, so 3 neighbours are given\n"

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,8 @@ from landmarks_tf.retrieval.index_folder import (
     PART,
     IndexFolderError,
     put_in_place,
+    read_ids,
+    read_manifest,
     refuse_foreign,
 )
 from landmarks_tf.retrieval.opening import open_index
@@ -185,19 +188,68 @@ class ShardedIndex:
             IndexFolderError: if a part was changed or replaced, or another model made it.
         """
         path = Path(path)
-        manifest = _read_manifest(path, fingerprint)
+        manifest, how = _read_manifest(path, fingerprint), {"check": check, "report": report}
         opened, offsets = [], []
         for number in _wanted(parts, len(manifest["parts"])):
-            noted, folder = manifest["parts"][number], _part(path, number)
-            if not (folder / MANIFEST).is_file():
-                raise FileNotFoundError(f"{path} is incomplete: {folder.name} is missing")
-            if sha256(folder / MANIFEST) != noted["manifest_sha256"]:
-                raise IndexFolderError(
-                    f"{folder} is not the part that was built here: build the index again"
-                )
-            opened.append(open_index(folder, check=check, report=report))
-            offsets.append(noted["first_row"])
+            opened.append(open_index(_checked_part(path, manifest, number), **how))
+            offsets.append(manifest["parts"][number]["first_row"])
         return cls(opened, offsets, manifest["fingerprint"])
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a sharded index is made of, none of it opened.
+
+    Attributes:
+        offsets: number of each part's first row.
+        num_rows: N, of all parts.
+        dim: D, the length of a row.
+        ids: (N,) image ids, or None.
+        digest: of the whole; another after whatever change.
+    """
+
+    offsets: tuple[int, ...]
+    num_rows: int
+    dim: int
+    ids: np.ndarray | None
+    digest: str
+
+
+def read_parts(path: str | Path, *, fingerprint: str | None = None) -> Parts:
+    """The parts of an index that others will open with `ShardedIndex.load(path, parts=[n])`.
+
+    Args:
+        path: the folder.
+        fingerprint: what must have made the embeddings; None accepts any.
+
+    Raises:
+        FileNotFoundError, IndexFolderError: as `ShardedIndex.load`.
+    """
+    path = Path(path)
+    manifest = _read_manifest(path, fingerprint)
+    ids = []
+    for number in range(len(manifest["parts"])):
+        folder = _checked_part(path, manifest, number)
+        ids.append(read_ids(folder, read_manifest(folder, fingerprint=None, digests=False)))
+    return Parts(
+        tuple(part["first_row"] for part in manifest["parts"]),
+        manifest["num_rows"],
+        manifest["dim"],
+        None if ids[0] is None else np.concatenate(ids),
+        sha256(path / MANIFEST),
+    )
+
+
+def _checked_part(path: Path, manifest: dict, number: int) -> Path:
+    """The folder of a part, if it is the one that was built."""
+    folder = _part(path, number)
+    if not (folder / MANIFEST).is_file():
+        raise FileNotFoundError(f"{path} is incomplete: {folder.name} is missing")
+    if sha256(folder / MANIFEST) != manifest["parts"][number]["manifest_sha256"]:
+        raise IndexFolderError(
+            f"{folder} is not the part that was built here: build the index again"
+        )
+    return folder
 
 
 def _gathered_ids(parts: Sequence, offsets: Sequence[int]) -> np.ndarray | None:
