@@ -1,11 +1,14 @@
-"""What `--data` points at, and which size of a recipe fits it."""
+"""What `--data` and `--stage-data` point at, and which size of a recipe fits it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from landmarks_tf.records import Manifest, list_splits
+from experiments.config import Experiment
+from experiments.settings import UnknownSettingError, place_of_stage
+from landmarks_tf.records import Manifest, RecordIndex, list_splits
 
 # Below this a published recipe (299 px, classes of 150 pictures) has nothing to learn from.
 _SMALLEST_FULL_SIZE = 100_000
@@ -35,23 +38,71 @@ class DataSource:
             return "demo", f"{count}, fewer than {_SMALLEST_FULL_SIZE:,}; --size full overrides"
         return "full", f"{count}; --size demo overrides"
 
+    def identity(self) -> str:
+        """The folder and what is known of its training pictures: another text, other data."""
+        text = f"{self.folder.resolve()} ({self.train_images:,} pictures"
+        if self.kind == "records":
+            text += f", index {Manifest.load(self.folder, 'train').index_sha256[:12]}"
+        return text + ")"
+
 
 def find_data(folder: Path | None) -> DataSource:
-    """Tell what a folder holds.
+    """Tell what the folder of `--data` holds; None is the demo.
 
     Raises:
         ValueError: it holds no data set; the message says what was looked for.
     """
     if folder is None:
         return DataSource("demo", None, 0)
+    return _find(folder, f"--data {folder}", _SPLITS)
+
+
+def find_stage_data(assignments: Sequence[str], experiment: Experiment) -> dict[str, DataSource]:
+    """The name of a stage -> its data, for each `--stage-data STAGE=FOLDER`.
+
+    Args:
+        assignments: STAGE is a number, from 1, or a name. The folder holds records with a train
+            split, or is a raw one.
+        experiment: whose stages are meant.
+
+    Raises:
+        UnknownSettingError: there is no such stage.
+        ValueError: no `=`, a stage twice, or a folder without training pictures.
+    """
+    found: dict[str, DataSource] = {}
+    for assignment in assignments:
+        which, equals, folder = assignment.partition("=")
+        if not equals or not folder:
+            raise ValueError(
+                f"--stage-data takes STAGE=FOLDER, for instance 2=records. Received: "
+                f"{assignment!r}."
+            )
+        if not experiment.stages:
+            raise UnknownSettingError(
+                f"{experiment.name} trains in one piece, without stages: its data is --data. "
+                f"Received: --stage-data {assignment}."
+            )
+        name = experiment.stages[place_of_stage(experiment, which.strip())].name
+        if name in found:
+            raise ValueError(
+                f"--stage-data names the data of stage {name!r} twice. A stage trains on one "
+                f"folder: `python -m tfrecords_tools arrange` lays several out as one."
+            )
+        found[name] = _find(Path(folder), f"--stage-data {assignment}", ("train",))
+        if found[name].kind == "records" and RecordIndex.open(folder, "train").num_classes is None:
+            raise ValueError(f"--stage-data {assignment}: its training pictures have no labels.")
+    return found
+
+
+def _find(folder: Path, asked: str, needed: Sequence[str]) -> DataSource:
     if not folder.is_dir():
-        raise ValueError(f"--data {folder} is no folder. Name a folder of GLDv2 or of records.")
+        raise ValueError(f"{asked} is no folder. Name a folder of GLDv2 or of records.")
     complete = list_splits(folder)
     if complete:
-        missing = [split for split in _SPLITS if split not in complete]
+        missing = [split for split in needed if split not in complete]
         if missing:
             raise ValueError(
-                f"--data {folder} is a folder of records without a complete "
+                f"{asked} is a folder of records without a complete "
                 f"{' or '.join(missing)} split (complete: {', '.join(complete)}). Run "
                 f"`python -m tfrecords_tools convert --split {missing[0]}` into it first."
             )
@@ -59,10 +110,11 @@ def find_data(folder: Path | None) -> DataSource:
     table = folder / "train.csv"
     if not table.is_file():
         raise ValueError(
-            f"--data {folder} is no data set. Expected either a raw folder as GLDv2 publishes "
+            f"{asked} is no data set. Expected either a raw folder as GLDv2 publishes "
             f"itself (train.csv, train/a/b/c/<id>.jpg, ...) or a folder of records "
             f"(train.manifest.json, train-00000-of-...). Found: {_some_names(folder)}. "
-            f"Own pictures, a folder a class, first go through `python -m tfrecords_tools arrange`."
+            f"Own pictures, a folder a class, first go through `tfrecords_tools arrange`, "
+            "records of others through `convert --records`."
         )
     with table.open("rb") as stream:
         rows = sum(1 for line in stream if line.strip())

@@ -32,6 +32,7 @@ def _counts(stage: PlannedStage) -> dict:
     epoch = plan_statistics(plan, stage.index.label, progress=True)
     return {
         "stage": stage.title,
+        "data": stage.data.words,
         "steps": stage.steps,
         "epochs": stage.steps / plan.steps_per_epoch,
         "plan": plan.describe(),
@@ -46,6 +47,7 @@ def _text(counted: dict) -> str:
         what += f", {plan['classes_per_batch']} classes x {plan['images_per_class']} pictures"
     never = epoch["rows_never_drawn"]
     rows = {
+        "pictures": counted["data"],
         "plan": f"{what}, seed {plan['seed']}",
         "training": f"{counted['steps']:,} steps, {counted['epochs']:.2f} epochs",
         "an epoch": f"{epoch['steps']:,} steps of {epoch['batch_size']}, {epoch['rows']:,} "

@@ -9,10 +9,17 @@ import json
 from experiments.config import Experiment
 
 SECTIONS = ("data", "model", "loss", "train", "evaluation", "export")
-_CAME_LATER = (
-    *(("scales", [1.0]), ("scale_pooling", "sum"), ("flip", False)),
-    *(("knn_vote", "cosine"), ("reference_penalty", 0.0), ("query_penalty", 0.0)),
-)
+_CAME_LATER = {
+    "data": {"train_set": None},
+    "evaluation": {
+        "scales": [1.0],
+        "scale_pooling": "sum",
+        "flip": False,
+        "knn_vote": "cosine",
+        "reference_penalty": 0.0,
+        "query_penalty": 0.0,
+    },
+}
 
 
 def as_dict(experiment: Experiment) -> dict:
@@ -29,9 +36,10 @@ def recipe_dict(experiment: Experiment) -> dict:
     # Where the search is done changes nothing.
     del recipe["evaluation"]["search_device"]
     # A run from before a setting came is the same as one with it at its default.
-    for setting, default in _CAME_LATER:
-        if recipe["evaluation"][setting] == default:
-            del recipe["evaluation"][setting]
+    for section, settings in _CAME_LATER.items():
+        for setting, default in settings.items():
+            if recipe[section][setting] == default:
+                del recipe[section][setting]
     if experiment.stages:
         recipe["stages"] = {
             str(number): {"name": stage["name"]} | dict(stage["settings"])

@@ -25,7 +25,7 @@ from importlib import import_module
 from pathlib import Path
 
 from experiments.command import exit_code
-from experiments.data_source import find_data
+from experiments.data_source import find_data, find_stage_data
 from experiments.registry import EXPERIMENTS, get_experiment
 from experiments.settings import UnknownSettingError, at_demo_size, with_setting
 from experiments.stages.context import Context
@@ -69,6 +69,14 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         help="replace a setting, for instance train.learning_rate=0.1; may be repeated",
+    )
+    add(
+        "--stage-data",
+        metavar="STAGE=DIR",
+        action="append",
+        default=[],
+        help="records, or a raw folder, that a stage of the training (its number or name) trains "
+        "on in place of --data; may be repeated",
     )
     add(
         "--stage",
@@ -124,8 +132,9 @@ def _dispatch(options: argparse.Namespace) -> int:
         experiment = at_demo_size(experiment)
     for assignment in options.set:
         experiment = with_setting(experiment, assignment)
+    stage_data = find_stage_data(options.stage_data, experiment)
     if options.show:
-        print(show.recipe(experiment, size, as_json=options.json))
+        print(show.recipe(experiment, size, stage_data, as_json=options.json))
         return 0
     from experiments.stages.evaluation_settings import check_evaluation
 
@@ -138,11 +147,14 @@ def _dispatch(options: argparse.Namespace) -> int:
         from landmarks_tf.training.trackers import check_installed
 
         check_installed(options.log_to)
-    context = Context(experiment, size, source, workdir, options.log_to, options.profile)
-    if options.dry_run and source.kind == "records":
+    context = Context(
+        experiment, size, source, workdir, options.log_to, options.profile, stage_data
+    )
+    if options.dry_run and not context.makes_records:
         # Nothing is written: settings can be compared without a folder for each.
         return _try(context, options)
-    with workdir.claim(experiment, source.folder):
+    given = {stage: data.identity() for stage, data in stage_data.items()}
+    with workdir.claim(experiment, source.folder, given):
         # A trial belongs to the run of the recipe that it tries: same folder, same records.
         if options.find_lr or options.dry_run or overfit:
             _run_stages(context, "prepare")

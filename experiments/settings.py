@@ -80,11 +80,20 @@ def _stage_of(experiment: Experiment, setting: str) -> tuple[int | None, str]:
     if not setting.startswith("stages."):
         return None, setting
     which, _, field = setting.removeprefix("stages.").partition(".")
+    return place_of_stage(experiment, which), field
+
+
+def place_of_stage(experiment: Experiment, which: str) -> int:
+    """Place among the stages, from 0, of the one with this number, from 1, or name.
+
+    Raises:
+        UnknownSettingError: there is none; the message tells those that there are.
+    """
     names = [stage.name for stage in experiment.stages]
     if which in names:
-        return names.index(which), field
-    if which.isdigit() and 1 <= int(which) <= len(names):
-        return int(which) - 1, field
+        return names.index(which)
+    if which.isdecimal() and 1 <= int(which) <= len(names):
+        return int(which) - 1
     known = ", ".join(f"{number} ({name})" for number, name in enumerate(names, start=1))
     raise UnknownSettingError(
         f"There is no stage {which!r} in {experiment.name}. "

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 
 from experiments.config import Experiment
+from experiments.data_source import DataSource
 from experiments.recipe import SECTIONS, as_dict
 from experiments.registry import EXPERIMENTS
 from experiments.stages.context import Context
 from experiments.startup import import_keras
-from experiments.training_stages import last_recipe
+from experiments.training_sets import words_for
+from experiments.training_stages import last_recipe, stage_recipes
 from experiments.workdir import read_json
 
 
@@ -22,10 +25,25 @@ def experiment_list(*, as_json: bool) -> str:
     return "\n".join(f"{name:<{width}}  {r.summary}" for name, r in EXPERIMENTS.items())
 
 
-def recipe(experiment: Experiment, size: str, *, as_json: bool) -> str:
-    """The whole recipe with its parameter counts and published numbers."""
+def recipe(
+    experiment: Experiment,
+    size: str,
+    stage_data: Mapping[str, DataSource] | None = None,
+    *,
+    as_json: bool,
+) -> str:
+    """The whole recipe with its parameter counts and published numbers.
+
+    Args:
+        experiment: the recipe.
+        size: "demo" or "full".
+        stage_data: the data of stages that have their own, by the stage's name.
+        as_json: as JSON, not for people.
+    """
     whole = as_dict(experiment)
     whole.pop("demo")
+    for stage, shown_stage in zip(stage_recipes(experiment), whole["stages"], strict=False):
+        shown_stage["trains_on"] = words_for(stage, experiment, stage_data or {})
     shown = {"size": size} | whole | {"params": parameter_counts(experiment)}
     if as_json:
         return json.dumps(shown, indent=2)
@@ -39,6 +57,8 @@ def recipe(experiment: Experiment, size: str, *, as_json: bool) -> str:
     for number, stage in enumerate(whole["stages"], start=1):
         lines.append(f"\nstage {number} ({stage['name']})")
         lines += [f"  stages.{number}.{key} = {value}" for key, value in stage["settings"]]
+        lines.append(f"  trains on {stage['trains_on']}")
+        lines += [f"  in the source: {stage['data']}"] * bool(stage["data"])
     params = shown["params"]
     lines.append(f"\nparameters at {params['classes']:,} classes")
     lines.append(f"  trainable {params['trainable']:,}, total {params['total']:,}")

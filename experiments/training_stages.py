@@ -42,12 +42,14 @@ class StageRecipe:
         name: what `config.Stage` calls it; "" for a training in one piece.
         recipe: the recipe with the stage's fields in place, without stages.
         own: the fields that the stage replaces.
+        data: what the source trains the stage on, in words; "" where it does not say.
     """
 
     number: int
     name: str
     recipe: Experiment
     own: frozenset[str]
+    data: str = ""
 
     @property
     def title(self) -> str:
@@ -84,7 +86,7 @@ def stage_recipes(experiment: Experiment) -> list[StageRecipe]:
             _check_a_stages(stage.name, setting)
             recipe = with_value(recipe, setting, value)
         own = frozenset(setting for setting, _ in stage.settings)
-        found.append(StageRecipe(number, stage.name, recipe, own))
+        found.append(StageRecipe(number, stage.name, recipe, own, stage.data))
     return found
 
 

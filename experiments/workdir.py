@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import time
+from collections.abc import Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -54,6 +55,7 @@ class Workdir:
         self.root = Path(root)
         self.raw = self.root / "raw"
         self.records = self.root / "records"
+        self.stage_records = self.root / "stage_records"
         self.training = self.root / "training"
         self.trainer = self.root / "model" / "trainer.keras"
         self.embedder = self.root / "model" / "embedder.keras"
@@ -66,8 +68,18 @@ class Workdir:
         self.report = self.root / "report.html"
 
     @contextmanager
-    def claim(self, experiment: Experiment, data: Path | None):
+    def claim(
+        self,
+        experiment: Experiment,
+        data: Path | None,
+        stage_data: Mapping[str, str] | None = None,
+    ):
         """Hold the folder for this run of this recipe on this data, and no other.
+
+        Args:
+            experiment: the recipe.
+            data: the folder; None for the demo.
+            stage_data: the names of stages with data of their own -> `DataSource.identity`.
 
         Raises:
             WorkdirError: it belongs to another recipe or other data, another process is at work
@@ -85,15 +97,16 @@ class Workdir:
                     f"Another process is at work in {self.root}. Wait for it, or use another "
                     f"--workdir."
                 ) from None
-            self._claim(experiment, data)
+            self._claim(experiment, data, dict(stage_data or {}))
             yield
 
-    def _claim(self, experiment: Experiment, data: Path | None) -> None:
+    def _claim(self, experiment: Experiment, data: Path | None, stage_data: dict) -> None:
         path = self.root / "run.json"
         mine = {
             "format_version": _FORMAT_VERSION,
             "recipe": recipe_dict(experiment),
             "data": str(data.resolve()) if data else "demo",
+            "stage_data": stage_data,
         }
         if path.exists():
             _check_same_run(self.root, read_json(path), mine)
@@ -141,7 +154,8 @@ def _check_same_run(root: Path, before: dict, now: dict) -> None:
             f"{root} was made by another version of this program (format "
             f"{before.get('format_version')!r}, this is {_FORMAT_VERSION}). Use another --workdir."
         )
-    changed = differences(before, now)
+    # A run from before stages had data of their own is one without.
+    changed = differences({"stage_data": {}} | before, now)
     if changed:
         lines = "\n  ".join(line.removeprefix("recipe.") for line in changed)
         raise WorkdirError(

@@ -1,19 +1,21 @@
 """A training in three stages over a network of two convolutions, in a process that can be killed.
 
-    python -m tests.staged_training RECORDS WORKDIR [--pace 0.05]
+    python -m tests.staged_training RECORDS WORKDIR [--pace 0.05] [--stage-data STAGE=FOLDER ...]
 
 The stages have what makes resuming hard: dropout, batch norm, a margin that changes, averages of
-the weights, other classes in the first stage, a new pooling and frozen layers in the last.
+the weights, other classes in the first stage, a new pooling and frozen layers in the last; and, if
+asked for, data of their own.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.config import Data, Evaluation, Experiment, Loss, Model, Stage, Train
-from experiments.data_source import find_data
+from experiments.data_source import find_data, find_stage_data
 from experiments.stages.context import Context
 from experiments.workdir import Workdir
 
@@ -76,8 +78,11 @@ def add_tiny_backbone() -> None:
     BACKBONES["tiny"] = BackboneEntry(features, min_image_size=12)
 
 
-def context_of(records: Path, workdir: Path, recipe: Experiment = RECIPE) -> Context:
-    return Context(recipe, "demo", find_data(records), Workdir(workdir))
+def context_of(
+    records: Path, workdir: Path, recipe: Experiment = RECIPE, stage_data: Sequence[str] = ()
+) -> Context:
+    given = find_stage_data(stage_data, recipe)
+    return Context(recipe, "demo", find_data(records), Workdir(workdir), stage_data=given)
 
 
 def slow_down(seconds: float) -> None:
@@ -107,6 +112,7 @@ def main() -> None:
     parser.add_argument("records", type=Path)
     parser.add_argument("workdir", type=Path)
     parser.add_argument("--pace", type=float, default=0.0)
+    parser.add_argument("--stage-data", action="append", default=[])
     options = parser.parse_args()
 
     from experiments.stages import train
@@ -114,7 +120,7 @@ def main() -> None:
     add_tiny_backbone()
     if options.pace:
         slow_down(options.pace)
-    train.run(context_of(options.records, options.workdir))
+    train.run(context_of(options.records, options.workdir, stage_data=options.stage_data))
 
 
 if __name__ == "__main__":

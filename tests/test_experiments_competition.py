@@ -51,6 +51,20 @@ def test_stages_grow_and_the_last_is_fixres(name, size):
         networks.losses_of(recipe)
 
 
+@pytest.mark.parametrize("name", ["resnest269_stages", "res2net200_vd_stages"])
+def test_each_stage_says_what_the_source_trains_it_on(name):
+    """Section 3.1: GLDv1 with GLDv2-clean, then GLDv2-clean; the demo has a set in its place."""
+    recipe = get_experiment(name)
+    low, high, fix = stage_recipes(recipe)
+    assert "GLDv1 (1,215,498 images, 14,950 classes) and GLDv2-clean" in low.data
+    assert high.data == fix.data == "GLDv2-clean (1,580,470 images, 81,313 classes)"
+    assert recipe.data.expected_classes == 81_313
+    # What is not ours to fetch is not asked for by itself.
+    assert [stage.recipe.data.train_set for stage in (low, high, fix)] == [None] * 3
+    demo = [stage.recipe.data.train_set for stage in stage_recipes(at_demo_size(recipe))]
+    assert demo == ["full", None, None]
+
+
 def test_in_the_last_stage_the_head_and_the_norms_are_trained():
     recipe = stage_recipes(at_demo_size(get_experiment("resnest269_stages")))[-1].recipe
     network = networks.build_network(recipe, 4)

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+
 import pytest
 
-from experiments.data_source import DataSource, find_data
+from experiments.config import Experiment, Stage
+from experiments.data_source import DataSource, find_data, find_stage_data
+from experiments.settings import UnknownSettingError
+from landmarks_tf.records import RecordsError
+
+STAGED = Experiment(
+    name="staged", summary="s", source="t", stages=(Stage("low"), Stage("high"), Stage("fix"))
+)
 
 
 def test_none_is_the_demo():
@@ -46,3 +56,76 @@ def test_no_data_set_says_what_was_looked_for(tmp_path):
         find_data(tmp_path / "holiday.jpg")
     with pytest.raises(ValueError, match="is no folder"):
         find_data(tmp_path / "nowhere")
+
+
+@pytest.fixture
+def train_alone(demo_records, tmp_path):
+    """Records with a train split and nothing else."""
+    folder = tmp_path / "train_alone"
+    folder.mkdir()
+    for path in demo_records.iterdir():
+        if path.name.startswith("train") or path.name == "relabeling.csv":
+            shutil.copy(path, folder)
+    return folder
+
+
+def test_stages_are_named_by_number_or_name(train_alone, demo_raw):
+    found = find_stage_data([f"2={train_alone}", f"low={demo_raw}"], STAGED)
+    assert found["high"] == find_stage_data([f"high={train_alone}"], STAGED)["high"]
+    assert {name: (one.kind, one.folder) for name, one in found.items()} == {
+        "high": ("records", train_alone),
+        "low": ("raw", demo_raw),
+    }
+    rows = len((demo_raw / "train.csv").read_text().split()) - 1
+    assert found["low"].train_images == rows
+
+
+def test_identity_follows_folder_and_content(train_alone, tmp_path):
+    (source,) = find_stage_data([f"low={train_alone}"], STAGED).values()
+    assert source.identity().startswith(f"{train_alone} ({source.train_images:,} pictures, index ")
+    shutil.copytree(train_alone, tmp_path / "copy")
+    (copied,) = find_stage_data([f"low={tmp_path / 'copy'}"], STAGED).values()
+    assert copied.identity() == source.identity().replace(str(train_alone), str(copied.folder))
+    raw = DataSource("raw", tmp_path, 1234)
+    assert raw.identity() == f"{tmp_path} (1,234 pictures)"
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("lowest={}", r"no stage 'lowest' in staged\. Its stages: 1 \(low\), 2 \(high\), 3"),
+        ("0={}", "no stage '0'"),
+        ("²={}", "no stage '²'"),
+        ("4={}", "no stage '4'"),
+    ],
+)
+def test_stages_that_there_are_not(train_alone, assignment, message):
+    with pytest.raises(UnknownSettingError, match=message):
+        find_stage_data([assignment.format(train_alone)], STAGED)
+    one_piece = Experiment(name="whole", summary="s", source="t")
+    with pytest.raises(UnknownSettingError, match=r"whole trains in one piece.* data is --data"):
+        find_stage_data([assignment.format(train_alone)], one_piece)
+
+
+def test_data_that_a_stage_cannot_train_on(train_alone, demo_records, tmp_path):
+    def refused(message, *assignments, error=ValueError):
+        with pytest.raises(error, match=message):
+            find_stage_data(assignments, STAGED)
+
+    refused("takes STAGE=FOLDER, for instance 2=records. Received: 'low'", "low")
+    refused("takes STAGE=FOLDER", "low=")
+    refused("stage 'low' twice", f"low={train_alone}", f"1={train_alone}")
+    refused(r"--stage-data low=\S+ is no folder", f"low={tmp_path / 'nowhere'}")
+    for path in demo_records.glob("train-0*"):
+        (tmp_path / path.name).symlink_to(path)
+    refused(r"--stage-data 3=.* no data set.*train-0.*convert --records", f"3={tmp_path}")
+    for path in demo_records.glob("test*"):
+        (tmp_path / path.name).symlink_to(path)
+    refused("without a complete train split.*convert --split train", f"3={tmp_path}")
+    manifest = train_alone / "train.manifest.json"
+    content = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps(content | {"format_version": 7}))
+    refused("has format_version 7, this code reads", f"low={train_alone}", error=RecordsError)
+    manifest.write_text(json.dumps(content))
+    next(train_alone.glob("train-0*")).unlink()
+    refused("the shard .* is missing", f"low={train_alone}", error=RecordsError)

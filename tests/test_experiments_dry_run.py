@@ -37,6 +37,7 @@ def test_json_counts_the_epoch(dry_run, demo_records):
     labels = np.asarray(RecordIndex.open(demo_records, "train").label)
     plan = sampling.class_balanced(labels, classes_per_batch=4, images_per_class=3, seed=0)
     assert stage["plan"] == plan.describe()
+    assert stage["data"] == "the run's own training pictures"
     assert stage["steps"] == 30
     epoch = stage["epoch"]
     assert epoch["steps"] == plan.steps_per_epoch == -(-len(labels) // 12)

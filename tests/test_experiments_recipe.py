@@ -29,6 +29,7 @@ def test_fingerprint_follows_settings_and_nothing_else():
 def test_a_run_from_before_a_setting_came_is_one_with_its_default():
     later = {"scales", "scale_pooling", "flip", "knn_vote", "reference_penalty", "query_penalty"}
     assert not later & recipe_dict(BASE)["evaluation"].keys()
+    assert "train_set" not in recipe_dict(BASE)["data"]
     several = with_value(BASE, "evaluation.scales", (0.7071, 1.0))
     assert recipe_dict(several)["evaluation"]["scales"] == [0.7071, 1.0]
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from experiments import show
+from experiments.data_source import DataSource
 from experiments.registry import EXPERIMENTS, get_experiment
 from experiments.settings import at_demo_size
 
@@ -41,7 +43,16 @@ def test_stages_are_shown_as_they_are_set():
     recipe = at_demo_size(get_experiment("resnest269_stages"))
     text = show.recipe(recipe, "demo", as_json=False)
     assert "\nstage 3 (fix)\n  stages.3.data.image_size = 96\n" in text
+    assert "  trains on all of train.csv (data.train_set=full)\n  in the source: GLDv1" in text
     # The network that is counted is the last stage's: its GeM has an exponent.
     shown = json.loads(show.recipe(recipe, "demo", as_json=True))
     assert [stage["name"] for stage in shown["stages"]] == ["low", "high", "fix"]
     assert shown["params"]["by_block"]["pool"] == 1
+    assert [stage["trains_on"] for stage in shown["stages"]] == [
+        "all of train.csv (data.train_set=full)",
+        "the run's own training pictures",
+        "the run's own training pictures",
+    ]
+    given = {"high": DataSource("records", Path("more"), 7)}
+    text = show.recipe(recipe, "demo", given, as_json=False)
+    assert "  trains on more (--stage-data)\n  in the source: GLDv2-clean" in text

@@ -14,7 +14,7 @@ from experiments.config import Data, Experiment, Loss, Model, Train
 from experiments.data_source import find_data
 from experiments.registry import get_experiment
 from experiments.settings import at_demo_size
-from experiments.stages import evaluate, networks, planned, publish, train
+from experiments.stages import evaluate, held_out, networks, planned, publish, train
 from experiments.stages.context import Context
 from experiments.workdir import Workdir
 from landmarks_tf.losses import ArcFaceLoss
@@ -133,7 +133,7 @@ def test_held_out_counts_every_picture_once(context):
             np.testing.assert_array_equal(seen, labels)
             return np.eye(context.num_classes)[seen]
 
-    found = train.held_out(context, Oracle())
+    found = held_out.held_out(context, Oracle())
     assert found == {"top1": 1.0, "top5": 1.0, "macro_f1": 1.0}
 
 
@@ -148,7 +148,7 @@ def test_held_out_pairs_watch_whether_a_class_is_nearer_than_the_others(context)
                 np.testing.assert_array_equal(seen, labels)
                 return rows.astype(np.float32)
 
-        return train.held_out_pairs(context, Embedder())
+        return held_out.held_out_pairs(context, Embedder())
 
     assert error_rate(np.eye(labels.max() + 1)[labels]) == {"eer": 0.0}
     assert error_rate(np.ones((len(labels), 3))) == {"eer": 0.5}
@@ -162,11 +162,11 @@ def test_held_out_pairs_repeat_no_picture(context, monkeypatch):
     rows = np.eye(8, dtype=np.float32)
     rows[2] = rows[1]
     rows[5] = rows[6] = rows[4]
-    monkeypatch.setattr(train, "predict", lambda *arguments: rows)
+    monkeypatch.setattr(held_out, "predict", lambda *arguments: rows)
     monkeypatch.setattr(Context, "index_of", lambda *arguments: types.SimpleNamespace(label=labels))
-    assert train.held_out_pairs(context, None) == {"eer": 0.0}
+    assert held_out.held_out_pairs(context, None) == {"eer": 0.0}
     labels[2] = 5
-    assert train.held_out_pairs(context, None) == {}
+    assert held_out.held_out_pairs(context, None) == {}
 
 
 def test_fingerprint_of_embeddings_follows_network_and_recipe(context):

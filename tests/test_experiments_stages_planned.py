@@ -15,10 +15,11 @@ from experiments.data_source import find_data
 from experiments.settings import with_value
 from experiments.stages.class_set import ClassSet, class_set
 from experiments.stages.context import Context
+from experiments.stages.held_out import held_out
 from experiments.stages.optimization import learning_rate_of, optimizer_of
 from experiments.stages.planned import check_networks, plan_stages, sampling_plan
 from experiments.stages.succession import join_metrics
-from experiments.stages.train import _training_data, held_out, list_damaged
+from experiments.stages.train import _training_data, list_damaged
 from experiments.workdir import Workdir
 from tests import contracts
 
@@ -122,10 +123,19 @@ def test_held_out_pictures_of_other_classes_are_left_out(context, sizes):
 
 
 def test_a_class_set_by_hand():
-    some = ClassSet(np.array([1, 4]), 6)
+    six = np.array([b"a", b"b", b"c", b"d", b"e", b"f"], "S16")
+    some = ClassSet.of(np.array([1, 4]), six)
+    assert (len(some), some.total, some.kept.tolist()) == (2, 6, [1, 4])
     assert some.relabel([4, 1, 0, 5]).tolist() == [1, 0, -1, -1]
-    assert some == ClassSet(np.array([1, 4]), 6) != ClassSet(np.array([1, 3]), 6)
-    assert not some.is_all and ClassSet(np.arange(6), 6).is_all
+    assert some == ClassSet.of(np.array([1, 4]), six) != ClassSet.of(np.array([1, 3]), six)
+    assert not some.is_all and ClassSet.of(np.arange(6), six).is_all
+    # In other records, whose classes are e, x and b, the second and fifth have the numbers 1 and 0.
+    seen = some.seen_from(np.array([b"e", b"x", b"b"], "S16"))
+    assert seen.relabel([0, 1, 2]).tolist() == [1, -1, 0]
+    assert seen == some and not seen.is_all
+    # Two classes in another order are others to a head.
+    turned = ClassSet.of(np.arange(2), six[[4, 1]])
+    assert turned != some and not turned.seen_from(six[[1, 4]]).is_all
 
 
 def test_refused_before_any_training(context, sizes):

@@ -1,4 +1,8 @@
-"""Stages one after another: killed in two of them, the weights are those of an undisturbed run."""
+"""Stages one after another: killed in two of them, the weights are those of an undisturbed run.
+
+The first two have data of their own: the first all pictures, with one class more, of which it takes
+the larger ones; the second more pictures of the classes that the run itself has.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +17,11 @@ import numpy as np
 import pytest
 
 from experiments.stages import evaluate
+from landmarks_tf.records import RecordIndex
 from tests import staged_training
 from tests.conftest import ROOT
+from tfrecords_tools.convert import convert
+from tfrecords_tools.options import ConvertOptions
 
 pytestmark = [
     pytest.mark.slow,
@@ -53,16 +60,28 @@ def weights_in(path):
 
 
 @pytest.fixture(scope="module")
-def runs(demo_records, tmp_path_factory):
+def stage_data(demo_raw, tmp_path_factory):
+    """The records of the first two stages, by the stage's name."""
+    folder, found = tmp_path_factory.mktemp("stage_data"), {}
+    for stage, subset in (("large_classes", "full"), ("wider", "c2x")):
+        options = ConvertOptions("train", subset=subset, shards=2)
+        convert(demo_raw, folder / subset, options, workers=1, progress=False, say=len)
+        found[stage] = folder / subset
+    return found
+
+
+@pytest.fixture(scope="module")
+def runs(demo_records, stage_data, tmp_path_factory):
     """(workdir of an undisturbed run, of one killed in two stages, what the latter said last)."""
     folder = tmp_path_factory.mktemp("staged")
     whole, parts = folder / "whole", folder / "parts"
-    finish(start(demo_records, whole))
+    own = [f"--stage-data={stage}={records}" for stage, records in stage_data.items()]
+    finish(start(demo_records, whole, *own))
     for stage, step in (("1-large_classes", 4), ("2-wider", 8)):
         checkpoint = parts / "training" / stage / "checkpoints" / f"step-{step:09d}.npz"
-        kill_once(start(demo_records, parts, "--pace", "0.15"), checkpoint)
+        kill_once(start(demo_records, parts, *own, "--pace", "0.15"), checkpoint)
         assert not (checkpoint.parent.parent / "trainer.keras").exists(), "killed too late"
-    return whole, parts, finish(start(demo_records, parts))
+    return whole, parts, finish(start(demo_records, parts, *own))
 
 
 STAGES = ("1-large_classes", "2-wider", "3-norms")
@@ -78,6 +97,20 @@ def test_killed_in_two_stages_every_stage_ends_with_the_same_bits(runs):
         assert expected.keys() == found.keys()
         for key, value in expected.items():
             np.testing.assert_array_equal(found[key], value, err_msg=f"{stage} {key}")
+
+
+def test_each_stage_says_its_data(runs, stage_data, demo_records):
+    *_, said = runs
+    held = set(RecordIndex.open(demo_records, "validation").id.tolist())
+    more = RecordIndex.open(stage_data["wider"], "train").id.tolist()
+    left = len(set(more) - held)
+    assert left > len(RecordIndex.open(demo_records, "train"))
+    assert (
+        f"stage 2 (wider): training tiny at 32 px on {left:,} pictures of 9 classes "
+        f"({stage_data['wider']} (--stage-data)): 16 steps"
+    ) in said
+    own = len(RecordIndex.open(demo_records, "train"))
+    assert f"at 40 px on {own:,} pictures of 9 classes: 12 steps" in said
 
 
 def test_what_is_carried_and_what_is_new_is_said(runs):

@@ -41,6 +41,36 @@ def test_other_data_is_refused(tmp_path):
         pass
 
 
+def test_other_data_of_a_stage_is_refused(tmp_path):
+    with Workdir(tmp_path / "run").claim(RECIPE, None, {"low": "a (3 pictures)"}):
+        pass
+    for now, difference in (
+        ({"low": "a (4 pictures)"}, r"stage_data\.low: 'a \(3 pictures\)' -> 'a \(4 pictures\)'"),
+        ({}, r"stage_data\.low: 'a \(3 pictures\)' -> None"),
+        (None, r"stage_data\.low: 'a \(3 pictures\)' -> None"),
+    ):
+        with (
+            pytest.raises(WorkdirError, match=difference),
+            Workdir(tmp_path / "run").claim(RECIPE, None, now),
+        ):
+            pass
+
+
+def test_a_run_from_before_stages_had_data_goes_on(tmp_path):
+    with Workdir(tmp_path).claim(RECIPE, None):
+        pass
+    written = read_json(tmp_path / "run.json")
+    del written["stage_data"]
+    write_json(tmp_path / "run.json", written)
+    with Workdir(tmp_path).claim(RECIPE, None):
+        pass
+    with (
+        pytest.raises(WorkdirError, match=r"stage_data\.low: None -> 'a'"),
+        Workdir(tmp_path).claim(RECIPE, None, {"low": "a"}),
+    ):
+        pass
+
+
 def test_a_folder_of_something_else_is_left_alone(tmp_path):
     (tmp_path / "thesis.tex").touch()
     with (

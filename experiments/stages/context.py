@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from experiments.config import Experiment
 from experiments.data_source import DataSource
 from experiments.recipe import fingerprint
-from experiments.training_stages import last_recipe
+from experiments.training_sets import TrainingSet, training_set
+from experiments.training_stages import StageRecipe, last_recipe, stage_recipes
 from experiments.workdir import Workdir
 from landmarks_tf.records import Manifest, RecordIndex, list_splits
 
@@ -26,6 +28,9 @@ class Context:
         workdir: where everything is written.
         log_to: a tracker that training reports to (`landmarks_tf.training.trackers`), or None.
         profile: whether training writes a profile of some steps.
+        stage_data: the data of stages that have their own, by the stage's name.
+        head_records: the folder of records whose classes the trained network's head knows, once
+            training is over; None for the run's own.
     """
 
     experiment: Experiment
@@ -34,6 +39,8 @@ class Context:
     workdir: Workdir
     log_to: str | None = None
     profile: bool = False
+    stage_data: Mapping[str, DataSource] = field(default_factory=dict)
+    head_records: Path | None = None
 
     @property
     def records(self) -> Path:
@@ -47,7 +54,33 @@ class Context:
 
     def after_training(self) -> Context:
         """The run as what comes after training sees it: with the recipe of the last stage."""
-        return replace(self, experiment=last_recipe(self.experiment))
+        last = stage_recipes(self.experiment)[-1]
+        head = self.training_set(last).records or self.head_records
+        return replace(self, experiment=last_recipe(self.experiment), head_records=head)
+
+    def training_set(self, stage: StageRecipe) -> TrainingSet:
+        """What one of the stages trains on."""
+        return training_set(
+            stage,
+            self.experiment,
+            source=self.source,
+            workdir=self.workdir,
+            stage_data=self.stage_data,
+        )
+
+    def training_sets(self) -> list[tuple[StageRecipe, TrainingSet]]:
+        """Every stage with what it trains on."""
+        return [(stage, self.training_set(stage)) for stage in stage_recipes(self.experiment)]
+
+    @property
+    def makes_records(self) -> bool:
+        """Whether the prepare stage has pictures to convert."""
+        made = [pictures.raw for _, pictures in self.training_sets() if pictures.raw is not None]
+        return self.source.kind != "records" or bool(made)
+
+    def on(self, records: Path) -> Context:
+        """The run as it would be on another folder of records."""
+        return replace(self, source=DataSource("records", records, 0))
 
     def index_of(self, split: str) -> RecordIndex:
         return RecordIndex.open(self.records, split)

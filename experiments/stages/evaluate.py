@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +9,9 @@ import numpy as np
 from experiments.recipe import as_dict
 from experiments.score import score_recognition, score_retrieval
 from experiments.score_inputs import tell_what_is_missing
+from experiments.stages.class_set import head_classes, landmark_ids
 from experiments.stages.context import Context
-from experiments.stages.train import evaluation_data, held_out, predict
+from experiments.stages.held_out import evaluation_data, held_out, predict
 from experiments.workdir import write_json
 from landmarks_tf import metrics
 from landmarks_tf.records import Manifest
@@ -36,12 +36,13 @@ def run(context: Context) -> list[Path]:
     import landmarks_tf.training.gather  # noqa: F401  (registers the classes that the models hold)
     from experiments.stages.networks import build_network, class_scores
 
+    stages = {s.title: data.words for s, data in context.training_sets() if s.name}
     context = context.after_training()
     workdir = context.workdir
     _check_solutions(context)
     embedder = keras.saving.load_model(workdir.embedder, compile=False)
     trainer = keras.saving.load_model(workdir.trainer, compile=False)
-    result = _description(context)
+    result = _description(context) | ({"stage_data": stages} if stages else {})
     scorer = class_scores(context.experiment, trainer)
     result["trained"] = _score(context, embedder, scorer, trained=True)
     if context.experiment.evaluation.untrained_baseline:
@@ -104,7 +105,7 @@ def _score(context: Context, embedder, scorer, *, trained: bool) -> dict:
         "recognition": score_recognition(recognition, context.metadata / RECOGNITION_SOLUTION),
     }
     if scorer is not None and context.has_split("validation"):
-        result["held_out"] = held_out(context, scorer)
+        result["held_out"] = held_out(context, scorer, head_classes(context) if trained else None)
     return result
 
 
@@ -157,7 +158,9 @@ def _write_recognition(context: Context, path, embedder, scorer, queries, *, tra
         classes, confidences = _by_softmax(context, scorer)
     else:  # "knn": `check_evaluation` has seen to it
         classes, confidences = _by_neighbours(context, embedder, queries, trained=trained)
-    landmarks = landmark_ids(context.records)[classes]
+    softmax = context.experiment.evaluation.recognition == "softmax"
+    head = context.head_records if trained and softmax else None
+    landmarks = landmark_ids(head or context.records)[classes]
     answers = zip(queries.ids.tolist(), landmarks.tolist(), confidences.tolist(), strict=True)
     write_recognition_submission(path, {q: (landmark, c) for q, landmark, c in answers})
 
@@ -177,10 +180,3 @@ def _by_neighbours(context: Context, embedder, queries, *, trained: bool):
     return by_neighbours(
         context.experiment.evaluation, queries, references.vectors, labels, solution
     )
-
-
-def landmark_ids(records: Path) -> np.ndarray:
-    """(C,) the data set's own landmark id of each class 0..C-1, from relabeling.csv."""
-    with (records / "relabeling.csv").open(newline="", encoding="utf-8") as stream:
-        pairs = {int(r["new_label"]): int(r["old_label"]) for r in csv.DictReader(stream)}
-    return np.array([pairs[label] for label in range(len(pairs))], np.int64)

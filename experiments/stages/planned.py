@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from experiments.config import Data, Experiment
-from experiments.stages.class_set import ClassSet, class_set
+from experiments.stages.class_set import CATEGORIES, ClassSet, class_keys, class_set, rows_where
 from experiments.stages.context import Context
-from experiments.training_stages import StageRecipe, stage_recipes
+from experiments.training_sets import TrainingSet
+from experiments.training_stages import StageRecipe
 from landmarks_tf.records import RecordIndex
 
 
@@ -24,8 +25,10 @@ class PlannedStage:
         title: for messages; "" for a training in one piece.
         recipe: the stage's own.
         folder: holds its checkpoints and metrics.jsonl.
-        index: the rows it trains on, under the records' labels.
+        data: what it trains on.
+        index: the rows of it, under the records' labels.
         classes: its classes.
+        judged: the same classes, for the labels of the run's own records.
         batches: its plan over the rows of `index`.
         steps: how many it takes.
     """
@@ -33,8 +36,10 @@ class PlannedStage:
     title: str
     recipe: Experiment
     folder: Path
+    data: TrainingSet
     index: RecordIndex
     classes: ClassSet
+    judged: ClassSet
     batches: object
     steps: int
 
@@ -60,12 +65,15 @@ def plan_stages(context: Context, replicas: int) -> list[PlannedStage]:
         ValueError: what a stage asks for does not fit its data, its length, its loss or the
             devices; or the last stage leaves classes out. The message names the stage.
     """
-    stages = stage_recipes(context.experiment)
     planned = []
-    for stage in stages:
+    for stage, data in context.training_sets():
         with _named(stage.title if stage.name else ""):
-            planned.append(_plan(context, stage, replicas))
-    last = planned[-1]
+            planned.append(_plan(context, stage, data, replicas))
+    _check_last(planned[-1])
+    return planned
+
+
+def _check_last(last: PlannedStage) -> None:
     if not last.classes.is_all:
         raise ValueError(
             f"The last stage trains on every class of the records, for the network is judged by "
@@ -73,7 +81,14 @@ def plan_stages(context: Context, replicas: int) -> list[PlannedStage]:
             f"{last.recipe.data.min_images_per_class}, which leaves {len(last.classes):,} of "
             f"{last.classes.total:,} classes. Set it in the recipe or in an earlier stage."
         )
-    return planned
+    known = len(last.judged.kept)
+    if known < last.judged.total:
+        raise ValueError(
+            f"The last stage trains on every class of the run's own records, for the network is "
+            f"judged by them. Received: {last.title} trains on {last.data.words}, which has "
+            f"{known:,} of the {last.judged.total:,} (by landmark id and metadata/{CATEGORIES}). "
+            f"Give that data to an earlier stage."
+        )
 
 
 def check_networks(stages: Sequence[PlannedStage]) -> None:
@@ -149,7 +164,7 @@ def total_steps(recipe: Experiment, plan) -> int:
     return max(1, round(recipe.train.epochs * plan.num_rows / plan.batch_size))
 
 
-def _plan(context: Context, stage: StageRecipe, replicas: int) -> PlannedStage:
+def _plan(context: Context, stage: StageRecipe, pictures: TrainingSet, replicas) -> PlannedStage:
     from experiments.stages.devices import check_devices
     from experiments.stages.margin_schedules import check_margin_steps
     from experiments.stages.networks import losses_of
@@ -160,16 +175,21 @@ def _plan(context: Context, stage: StageRecipe, replicas: int) -> PlannedStage:
     data = recipe.data
     # The recipe's own minimum was applied when the records were made.
     by_stage = "data.min_images_per_class" in stage.own
-    classes = class_set(context, data.min_images_per_class if by_stage else None)
-    index = classes.rows_of(context.index_of("train"))
-    check_labels(index.label, context.num_classes, index.id)
+    on = context if pictures.is_own else context.on(pictures.records)
+    classes = class_set(on, data.min_images_per_class if by_stage else None)
+    index = classes.rows_of(on.index_of("train"))
+    check_labels(index.label, classes.total, index.id)
+    if not pictures.is_own:
+        index = _without_held_out(context, index)
     batches = sampling_plan(data, index.label, recipe.train.seed)
     planned = PlannedStage(
         title=stage.title if stage.name else "",
         recipe=recipe,
         folder=folder / stage.folder if stage.name else folder,
+        data=pictures,
         index=index,
         classes=classes,
+        judged=classes if pictures.is_own else classes.seen_from(class_keys(context)),
         batches=batches,
         steps=total_steps(recipe, batches),
     )
@@ -178,6 +198,22 @@ def _plan(context: Context, stage: StageRecipe, replicas: int) -> PlannedStage:
     optimizer_of(recipe, planned.steps)
     check_margin_steps(recipe.loss, planned.steps)
     return planned
+
+
+def _without_held_out(context: Context, index: RecordIndex) -> RecordIndex:
+    """The rows that the run does not hold out: other records may have them among the training's.
+
+    Raises:
+        ValueError: none is left.
+    """
+    if not context.has_split("validation"):
+        return index
+    left = ~np.isin(index.id, context.index_of("validation").id)
+    if not left.any():
+        raise ValueError(
+            f"All {len(index):,} training pictures are held out by the run's own records."
+        )
+    return rows_where(index, left)
 
 
 def _check_largest_class(labels: np.ndarray, images_per_class: int) -> None:

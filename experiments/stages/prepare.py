@@ -9,8 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+
 from experiments.command import NO_READER
 from experiments.stages.context import Context
+from experiments.training_sets import TrainingSet, check_subset
 from landmarks_tf.records import Manifest
 
 SOLUTIONS = ("retrieval_solution_v2.1.csv", "recognition_solution_v2.1.csv")
@@ -26,7 +29,7 @@ def run(context: Context) -> list[Path]:
     if source.kind == "records":
         _say_what_made(context)
         _tell_missing_truth(context)
-        return []
+        return _prepare_stages(context)
     raw = source.folder
     if source.kind == "demo":
         raw = context.workdir.raw
@@ -36,6 +39,7 @@ def run(context: Context) -> list[Path]:
     _tool(
         *convert,
         *("--split", "train"),
+        *_subset(data.train_set),
         *("--min-images-per-class", data.min_images_per_class),
         *("--validation-fraction", data.validation_fraction),
         *("--validation-split", data.validation_split),
@@ -45,7 +49,45 @@ def run(context: Context) -> list[Path]:
         _tool(*convert, "--split", split)
     _compare_class_count(context)
     _tell_missing_truth(context)
-    return [context.records]
+    return [context.records, *_prepare_stages(context)]
+
+
+def _prepare_stages(context: Context) -> list[Path]:
+    """Convert what stages train on of their own, each once, and tell what every stage has."""
+    data, made = context.experiment.data, []
+    for stage, pictures in context.training_sets():
+        if pictures.raw is not None and pictures.records not in made:
+            # Nothing is held out of them: what the run itself holds out is left out when they are
+            # read.
+            _tool(
+                *("convert", "--raw", pictures.raw, "--out", pictures.records, "--split", "train"),
+                *_subset(pictures.subset),
+                *("--min-images-per-class", data.min_images_per_class),
+                *("--seed", data.split_seed),
+            )
+            made.append(pictures.records)
+        if stage.name:
+            theirs = f" The source: {stage.data}." if stage.data else ""
+            print(
+                f"{stage.title} trains on {pictures.words}.{_held_out(context, pictures)}{theirs}",
+                file=sys.stderr,
+            )
+    return made
+
+
+def _held_out(context: Context, pictures: TrainingSet) -> str:
+    """How many of other pictures the run holds out, for people; "" for its own."""
+    if pictures.is_own or not context.has_split("validation"):
+        return ""
+    held_out = context.index_of("validation").id
+    theirs = context.on(pictures.records).index_of("train").id
+    among = int(np.isin(theirs, held_out).sum())
+    return f" Left out, as the run holds them out: {among:,} of {len(theirs):,} pictures (by id)."
+
+
+def _subset(name: str | None) -> tuple[str, ...]:
+    check_subset(name)
+    return () if name is None else ("--subset", name)
 
 
 def _tool(*arguments) -> None:
