@@ -46,7 +46,7 @@ def test_the_whole(finished):
     assert subjects["product"]["points"][0]["recall"] is None
     assert [one["met"] for one in report["targets"]] in ([True], [False])
     text = (finished / "retrieval.md").read_text()
-    assert text.startswith("Data: drawn from the spectrum of mobilenet_v2_arcface")
+    assert text.startswith("Data: drawn from the spectrum of the demo's own inception_v200")
     assert "What to pick when" in text
     assert (finished / "retrieval.png").read_bytes().startswith(b"\x89PNG")
     assert not any((finished / "indexes").iterdir())
@@ -109,6 +109,7 @@ def test_given_embeddings_and_missing_libraries(tmp_path, monkeypatch, capsys):
     ("more", "message"),
     [
         (["--rows", "5000"], "--rows and --dim go together"),
+        (["--embeddings", "a.npz", "--spectrum", "demo"], "give one of them"),
         ([], "what is to be searched?"),
         (["--rows", "10", "--dim", "8"], "--rows must be at least 1000, received 10"),
         (["--rows", "1000", "--dim", "8", "--budget", "0"], "--budget must be above 0"),

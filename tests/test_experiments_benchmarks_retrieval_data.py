@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from experiments.benchmarks import retrieval_data as data
-from experiments.benchmarks.retrieval_draw import built_in
+from experiments.benchmarks.retrieval_spectra import built_in
 
 
 def rows_of(count, dim=4, seed=0):

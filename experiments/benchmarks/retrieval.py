@@ -6,7 +6,8 @@
 
 Vectors are given (`--embeddings`: .npy, .npz with `embeddings` and perhaps `labels`, .hdf5 of
 ann-benchmarks, or the folder of a run) or drawn (`--rows`, `--dim`) from the spectrum of given ones
-or of this project's own model, with class sizes as in GLDv2's index. Queries are not in the index.
+or of this project's own models (`--spectrum`), with class sizes as in GLDv2's index. Queries are
+not in the index.
 
 Every subject is built in one process and searched in others, on all cores and on one, at several
 settings; with `--rounds` above 1 subjects have their turns again. The other libraries run in an
@@ -40,6 +41,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from experiments.benchmarks.retrieval_jobs import ROOT, Setting
+from experiments.benchmarks.retrieval_spectra import BUILT_IN
 from experiments.benchmarks.retrieval_subjects import OURS, TITLES
 from experiments.command import MeasurementError, exit_code
 
@@ -66,6 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("--rows and --dim go together: they say how many vectors are drawn")
     if options.rows is None and options.embeddings is None:
         parser.error("what is to be searched? Give --rows and --dim, or --embeddings")
+    if options.spectrum and options.embeddings:
+        parser.error("--spectrum is a built-in one; --embeddings have their own: give one of them")
+    options.spectrum = options.spectrum or BUILT_IN[0]
     asked = options.subjects.split(",")
     if unknown := [name for name in asked if name not in TITLES]:
         parser.error(f"no subject {unknown[0]!r}; there are {', '.join(TITLES)}")
@@ -84,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--embeddings", metavar="PATH", type=Path, help=".npy, .npz, .hdf5, or a run's folder")
     add("--rows", metavar="N", type=int, help="draw so many vectors (761757: GLDv2's index)")
     add("--dim", metavar="D", type=int, help="of that dimension")
+    add("--spectrum", choices=BUILT_IN, help=f"with no --embeddings; default: {BUILT_IN[0]}")
     add("--k", metavar="K", type=int, default=100, help="neighbours; default: 100")
     add("--queries", metavar="Q", type=int, default=2000, help="default: 2000")
     add("--queries-one-core", metavar="Q", type=int, default=500, help="default: 500")
@@ -165,7 +171,7 @@ def _claim(options: argparse.Namespace) -> None:
 
     path = options.out / "asked.json"
     embeddings = options.embeddings and str(options.embeddings.resolve())
-    numbers = ("rows", "dim", "k", "queries", "queries_one_core", "seconds", "seed")
+    numbers = ("rows", "dim", "spectrum", "k", "queries", "queries_one_core", "seconds", "seed")
     asked = {"embeddings": embeddings} | {name: getattr(options, name) for name in numbers}
     if path.is_file():
         there = read_json(path)
@@ -183,7 +189,7 @@ def _claim(options: argparse.Namespace) -> None:
 
 def _vectors(options: argparse.Namespace) -> dict:
     """Makes the vectors, unless they are there; their description."""
-    from experiments.benchmarks import retrieval_data, retrieval_draw
+    from experiments.benchmarks import retrieval_data, retrieval_spectra
 
     folder = options.out / "vectors"
     if (data := retrieval_data.prepared(folder)) is not None:
@@ -197,15 +203,15 @@ def _vectors(options: argparse.Namespace) -> dict:
             source, folder, queries=options.queries, seed=options.seed
         )
     if source is None:
-        spectrum = retrieval_draw.built_in(options.dim)
+        spectrum = retrieval_spectra.built_in(options.dim, options.spectrum)
     elif source.labels is None:
         raise ValueError(
             f"{options.embeddings} has no labels, so there is no telling what lies between classes "
             "and what within: leave --rows and --dim out, or give labelled embeddings"
         )
     else:
-        spectrum = retrieval_draw.measured(source.rows, source.labels, source.name)
-        spectrum = retrieval_draw.at_dimension(spectrum, options.dim)
+        spectrum = retrieval_spectra.measured(source.rows, source.labels, source.name)
+        spectrum = retrieval_spectra.at_dimension(spectrum, options.dim)
     return retrieval_data.prepare_drawn(
         spectrum, folder, rows=options.rows, queries=options.queries, seed=options.seed
     )

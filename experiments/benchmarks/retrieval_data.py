@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.benchmarks import retrieval_draw
+from experiments.benchmarks.retrieval_draw import Drawn, class_sizes
+from experiments.benchmarks.retrieval_spectra import Spectrum
 from experiments.workdir import read_json, write_json
 
 INDEX, QUERIES, MARK = "index.npy", "queries.npy", "data.json"
@@ -153,11 +154,9 @@ def prepare_given(source: Source, folder: Path, *, queries: int, seed: int) -> d
     )
 
 
-def prepare_drawn(
-    spectrum: retrieval_draw.Spectrum, folder: Path, *, rows: int, queries: int, seed: int
-) -> dict:
+def prepare_drawn(spectrum: Spectrum, folder: Path, *, rows: int, queries: int, seed: int) -> dict:
     """Writes an index of drawn rows and queries drawn beside them; returns as `prepare_given`."""
-    drawn = retrieval_draw.Drawn(spectrum, retrieval_draw.class_sizes(rows), seed)
+    drawn = Drawn(spectrum, class_sizes(rows), seed)
     found, _ = drawn.queries(queries)
     name = (
         f"drawn from {spectrum.source}; {len(np.unique(drawn.labels)):,} classes, sizes as in "
