@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from landmarks_tf.records import encode_example, parse_example, parse_features
+from landmarks_tf.records import encode_example, encode_example_parts, parse_example, parse_features
 from tests.reference.gldv2 import picture
 
 ID = "0123456789abcdef"
@@ -58,6 +58,14 @@ def test_exactly_delfs_keys_are_written():
         encode_example(data, image_id=ID, height=16, width=24, label=0)
     )
     assert set(with_label.features.feature) == keys | {"image/class/label"}
+
+
+def test_the_pieces_are_the_record_and_hold_the_picture_itself():
+    data = picture("a") + bytes(5000)
+    described = {"image_id": ID, "height": 16, "width": 24, "label": 5}
+    parts = encode_example_parts(data, **described)
+    assert b"".join(parts) == encode_example(data, **described)
+    assert any(part is data for part in parts)
 
 
 def test_equal_records_are_equal_bytes():

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 
@@ -44,6 +45,33 @@ def test_frames_and_offsets_are_what_a_hand_written_reader_finds(tmp_path):
         == sum(frame_size(len(record)) for record in records)
     )
     assert (tmp_path / "s").read_bytes() == b"".join(map(tfrecord.frame, records))
+
+
+def test_a_record_in_pieces_is_the_record(tmp_path):
+    pieces = [b"", b"one", b"x" * 200_000, *(b"%d" % number for number in range(3000))]
+    with ShardWriter(tmp_path / "s") as writer:
+        offsets = [writer.write(b"0"), writer.write(*pieces), writer.write()]
+    records = [b"0", b"".join(pieces), b""]
+    assert tfrecord.read_frames(tmp_path / "s") == list(zip(offsets, records, strict=True))
+    assert writer.sha256 == hashlib.sha256((tmp_path / "s").read_bytes()).hexdigest()
+
+
+def test_many_small_records(tmp_path):
+    records = [b"%d" % number for number in range(20_000)]
+    with ShardWriter(tmp_path / "s") as writer:
+        for record in records:
+            writer.write(record)
+    assert [record for _, record in tfrecord.read_frames(tmp_path / "s")] == records
+
+
+@pytest.mark.parametrize("changeable", [bytearray(b"one"), memoryview(bytearray(b"one"))])
+def test_a_buffer_that_could_change_before_it_is_written_is_refused(tmp_path, changeable):
+    with (
+        pytest.raises(TypeError, match="read-only bytes-like object"),
+        ShardWriter(tmp_path / "s") as writer,
+    ):
+        writer.write(changeable)
+    assert not list(tmp_path.iterdir())
 
 
 def test_tensorflow_reads_the_shard(tmp_path):

@@ -13,6 +13,7 @@ from landmarks_tf.records.wire import (
     NotAnExampleError,
     decode_features,
     encode_features,
+    encode_parts,
     varint,
 )
 
@@ -40,6 +41,16 @@ def test_encoded_as_protobuf_does(features):
     ours = encode_features(features)
     assert ours == theirs.SerializeToString(deterministic=True)
     assert decode_features(ours) == {key: [value] for key, value in features.items()}
+
+
+@pytest.mark.parametrize("size", [127, 128, 4095, 4096, 2**14, 2**21 - 1, 2**21, 2**22])
+def test_large_values_are_encoded_as_protobuf_does_and_are_not_copied(size):
+    large = bytes(size)
+    features = {"a": 5, "b": large, "c": b"jpg", "d": large, "e": size}
+    theirs = _example({key: _feature(value) for key, value in features.items()})
+    parts = encode_parts(features)
+    assert b"".join(parts) == theirs.SerializeToString(deterministic=True)
+    assert sum(part is large for part in parts) == (2 if size >= 4096 else 0)
 
 
 @given(

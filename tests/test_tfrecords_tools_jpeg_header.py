@@ -59,6 +59,13 @@ def test_other_bytes_are_told_apart_without_an_error(data):
     assert read_jpeg_header(b"\xff\xd8\xff" + data) is None or len(data) >= 8
 
 
+@pytest.mark.parametrize(("components", "there"), [(255, True), (256, False)])
+def test_a_frame_header_longer_than_any(components, there):
+    frame = b"\x08" + b"\x00\x10" * 2 + bytes([components % 256]) + b"\x01\x11\x00" * components
+    data = b"\xff\xd8\xff\xc0" + (len(frame) + 2).to_bytes(2) + frame + bytes(70_000)
+    assert (read_jpeg_header(data) is not None) == there
+
+
 @pytest.mark.parametrize("frame", [0xC1, 0xC3, 0xC9])
 def test_rare_kinds_are_not_ordinary(frame):
     data = bytearray(_jpeg())

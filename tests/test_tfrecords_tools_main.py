@@ -18,6 +18,24 @@ def run(tools):
     return tools
 
 
+def test_the_matrix_library_starts_no_threads():
+    program = (
+        "import os, sys; from tfrecords_tools.__main__ import main; import contextlib\n"
+        "with contextlib.suppress(SystemExit): main(['convert', '--help'])\n"
+        "assert 'numpy' in sys.modules; print(len(os.listdir('/proc/self/task')))"
+    )
+    there = {name: value for name, value in os.environ.items() if "NUM_THREADS" not in name}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=there,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "1"
+
+
 def test_help_names_the_commands(run):
     code, out, _ = run("--help")
     assert code == 0

@@ -43,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # only disturbs the progress bar; a GPU is of no use here and may be busy with training.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    # Nothing here multiplies matrices; NumPy would start a thread a core, in each process.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         code = _run(arguments)
     except KeyboardInterrupt as interrupt:

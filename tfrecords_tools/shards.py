@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from landmarks_tf.records import ShardWriter, encode_example, shard_name
+from landmarks_tf.records import ShardWriter, encode_example_parts, shard_name
 from tfrecords_tools.image_source import ImageSource
 from tfrecords_tools.images import BadImageError, Reencoding
 from tfrecords_tools.plan import SplitPlan
@@ -101,7 +101,7 @@ def write_shard(task: ShardTask, *, stop: Stop, tick: Callable[[], None]) -> dic
                 task.images.check_still_there()
                 skipped.append([task.first + place, str(error)])
             else:
-                offsets.append(writer.write(record))
+                offsets.append(writer.write(*record))
             tick()
     return {
         "name": task.name,
@@ -114,14 +114,14 @@ def write_shard(task: ShardTask, *, stop: Stop, tick: Callable[[], None]) -> dic
     }
 
 
-def _record(task: ShardTask, place: int) -> bytes:
+def _record(task: ShardTask, place: int) -> list[bytes]:
     image_id, label = task.ids[place], int(task.labels[place])
     data = task.images.image_bytes(image_id)
     if task.verify_pixels or task.reencoding is not None:
         image = prove_image(data, task.reencoding)
     else:
         image = trust_image(data)
-    return encode_example(
+    return encode_example_parts(
         image.data,
         image_id=image_id,
         height=image.height,

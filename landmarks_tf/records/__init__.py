@@ -4,7 +4,12 @@ A records folder holds, for each split, the shards `train-00000-of-00128` ..., `
 (one row a record) and `train.manifest.json`, which is written last and marks the split complete.
 """
 
-from landmarks_tf.records.example import encode_example, parse_example, parse_features
+from landmarks_tf.records.example import (
+    encode_example,
+    encode_example_parts,
+    parse_example,
+    parse_features,
+)
 from landmarks_tf.records.files import replacing, sha256_of_file, write_text
 from landmarks_tf.records.frames import DamagedRecordError, read_frame, read_frames
 from landmarks_tf.records.index import INDEX_DTYPE, RecordIndex, index_rows, save_index
@@ -30,6 +35,7 @@ __all__ = [
     "ShardWriter",
     "decode_features",
     "encode_example",
+    "encode_example_parts",
     "frame_size",
     "index_rows",
     "list_splits",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from landmarks_tf.records.wire import encode_features
+from landmarks_tf.records.wire import encode_parts
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -44,6 +44,32 @@ def encode_example(
         ValueError: empty bytes, a negative label, a size below one pixel, an id that is not ASCII
             or an unknown format.
     """
+    return b"".join(
+        encode_example_parts(
+            image_bytes,
+            image_id=image_id,
+            height=height,
+            width=width,
+            label=label,
+            image_format=image_format,
+        )
+    )
+
+
+def encode_example_parts(
+    image_bytes: bytes,
+    *,
+    image_id: str | bytes,
+    height: int,
+    width: int,
+    label: int | None = None,
+    image_format: str = "JPEG",
+) -> list[bytes]:
+    """As `encode_example`, in pieces: end to end they are its bytes. The image is not copied.
+
+    Args, Raises:
+        as `encode_example`.
+    """
     image_id = _ascii(image_id)
     if not image_bytes:
         raise ValueError(f"image {image_id.decode()}: the image has no bytes")
@@ -73,7 +99,7 @@ def encode_example(
     }
     if label is not None:
         features["image/class/label"] = int(label)
-    return encode_features(features)
+    return encode_parts(features)
 
 
 def parse_features(serialized: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import os
 import re
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 import google_crc32c
 
 from landmarks_tf.records.files import replacing
 
 FRAME_OVERHEAD = 16  # length, CRC of the length, CRC of the record
-_BUFFER_BYTES = 2**20
+_GATHERED_BYTES = 2**16  # this much goes to the system at once
+_GATHERED_PIECES = 1000  # Linux takes 1,024
 _SHARD_NAME = re.compile(r"(?P<split>.+)-(?P<shard>\d{5,})-of-(?P<shards>\d{5,})")
 
 
@@ -48,12 +49,17 @@ def frame_size(record_bytes: int) -> int:
     return record_bytes + FRAME_OVERHEAD
 
 
-def masked_crc32c(data: bytes) -> int:
+def masked_crc32c(*parts: bytes) -> int:
     """The checksum that TFRecord stores: CRC-32C, rotated right by 15 bits, plus a constant.
 
     The rotation is there because a checksum of data that holds its own checksum tells little.
+
+    Args:
+        parts: the data, in one piece or several.
     """
-    crc = google_crc32c.value(data)
+    crc = 0
+    for part in parts:
+        crc = google_crc32c.extend(crc, part)
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 
@@ -83,14 +89,16 @@ class ShardWriter:
         self.num_records = 0
         self._sha256 = hashlib.sha256()
         self._stack = contextlib.ExitStack()
-        self._stream: BinaryIO | None = None
+        self._stream: io.FileIO | None = None
+        self._gathered: list[bytes] = []
+        self._gathered_bytes = 0
         self._temporary: Path | None = None
 
     def __enter__(self) -> ShardWriter:
         with self._clear_errors():
             self._temporary = self._stack.enter_context(replacing(self.path))
             try:
-                self._stream = self._temporary.open("wb", buffering=_BUFFER_BYTES)
+                self._stream = self._temporary.open("wb", buffering=0)
             except BaseException as error:
                 self._stack.__exit__(type(error), error, error.__traceback__)
                 raise
@@ -101,26 +109,42 @@ class ShardWriter:
         """SHA-256 of all that was written so far, as 64 hexadecimal digits."""
         return self._sha256.hexdigest()
 
-    def write(self, serialized: bytes) -> int:
-        """Appends one record.
+    def write(self, *parts: bytes) -> int:
+        """Appends one record, `serialized` or in pieces; they are not copied.
 
         Returns:
             The byte offset of its frame in the shard.
         """
         if self._stream is None:
             raise ValueError("a ShardWriter writes only inside its `with` block")
-        offset = self.num_bytes
-        length = struct.pack("<Q", len(serialized))
+        offset, size = self.num_bytes, sum(map(len, parts))
+        length = struct.pack("<Q", size)
         head = length + struct.pack("<I", masked_crc32c(length))
-        try:
-            for part in (head, serialized, struct.pack("<I", masked_crc32c(serialized))):
-                self._stream.write(part)
-                self._sha256.update(part)
-        except OSError as error:
-            raise self._named(error) from error
-        self.num_bytes += frame_size(len(serialized))
+        for part in (head, *parts, struct.pack("<I", masked_crc32c(*parts))):
+            self._sha256.update(part)
+            self._gathered.append(part)
+        self.num_bytes += frame_size(size)
         self.num_records += 1
+        self._gathered_bytes += frame_size(size)
+        if self._gathered_bytes >= _GATHERED_BYTES or len(self._gathered) >= _GATHERED_PIECES:
+            try:
+                self._flush(self._stream)
+            except OSError as error:
+                raise self._named(error) from error
         return offset
+
+    def _flush(self, stream: io.FileIO) -> None:
+        """Gives what was gathered to the system, from where it lies."""
+        pieces, size = self._gathered, self._gathered_bytes
+        self._gathered, self._gathered_bytes = [], 0
+        for first in range(0, len(pieces), _GATHERED_PIECES):
+            some = pieces[first : first + _GATHERED_PIECES]
+            written = os.writev(stream.fileno(), some)
+            if written == size:
+                return
+            rest = memoryview(b"".join(some))[written:]  # the disk is full, or nearly
+            while rest:
+                rest = rest[stream.write(rest) :]
 
     def __exit__(self, kind, error, traceback) -> None:
         stream, self._stream = self._stream, None
@@ -131,7 +155,8 @@ class ShardWriter:
             return
         with self._clear_errors():
             try:
-                stream.close()
+                with stream:
+                    self._flush(stream)
                 self._check_size()
             except BaseException as failure:
                 self._stack.__exit__(type(failure), failure, failure.__traceback__)

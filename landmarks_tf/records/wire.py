@@ -13,6 +13,7 @@ import struct
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _LENGTH_DELIMITED_1, _LENGTH_DELIMITED_2 = b"\x0a", b"\x12"  # tags of fields 1 and 2
 _INT64_LIST = b"\x1a"  # tag of Feature.int64_list, field 3
+_SHORT, _LARGE = 128, 4096  # bytes of a value
 _FEATURE_KINDS = {1: "bytes", 2: "float", 3: "int64"}
 
 
@@ -30,37 +31,53 @@ def encode_features(features: dict[str, bytes | int]) -> bytes:
     Raises:
         ValueError: a number below 0 or above 2^63 - 1.
     """
-    parts: list[bytes] = [b""]
+    return b"".join(encode_parts(features))
+
+
+def encode_parts(features: dict[str, bytes | int]) -> list[bytes]:
+    """As `encode_features`, in pieces: end to end they are its bytes.
+
+    Large values are pieces of their own, not copied, so that a picture goes from the file that
+    was read to the file that is written as it lies in memory.
+    """
+    parts, small = [], [b""]
     total = 0
     for key in sorted(features):
-        name, value = _key_field(key), features[key]
+        value = features[key]
         if isinstance(value, int):
             if not 0 <= value < 2**63:
                 raise ValueError(f"{key} must be from 0 to 2^63 - 1, got {value}")
             value = varint(value)  # a packed list of one
-            head = _nested(_INT64_LIST, len(value))
+            kind = _INT64_LIST
         else:
-            head = _nested(_LENGTH_DELIMITED_1, len(value))
-        size = len(name) + len(head) + len(value)
-        entry = _LENGTH_DELIMITED_1 + varint(size) + name + head
-        parts += (entry, value)
-        total += len(entry) + len(value)
-    parts[0] = _LENGTH_DELIMITED_1 + varint(total)
-    return b"".join(parts)
+            kind = _LENGTH_DELIMITED_1
+        size = len(value)
+        head = _short_head(key, kind, size) if size < _SHORT else _head(key, kind, size)
+        total += len(head) + size
+        small.append(head)
+        if size < _LARGE:
+            small.append(value)
+        else:
+            parts += (b"".join(small), value)
+            small = []
+    parts.append(b"".join(small))
+    parts[0] = _LENGTH_DELIMITED_1 + varint(total) + parts[0]
+    return parts
 
 
-@functools.cache
-def _key_field(key: str) -> bytes:
+def _head(key: str, kind: bytes, size: int) -> bytes:
+    """What stands before a value of `size` bytes: its entry among the features, the key, the
+    Feature in the entry, the list in the Feature, the value in the list."""
     name = key.encode()
-    return _LENGTH_DELIMITED_1 + varint(len(name)) + name
-
-
-def _nested(kind: bytes, size: int) -> bytes:
-    """What stands before a value of `size` bytes: the Feature in its entry, the list in the
-    Feature, the value in the list."""
     inner = _LENGTH_DELIMITED_1 + varint(size)
-    middle = kind + varint(len(inner) + size)
-    return _LENGTH_DELIMITED_2 + varint(len(middle) + len(inner) + size) + middle + inner
+    middle = kind + varint(len(inner) + size) + inner
+    outer = _LENGTH_DELIMITED_2 + varint(len(middle) + size) + middle
+    outer = _LENGTH_DELIMITED_1 + varint(len(name)) + name + outer
+    return _LENGTH_DELIMITED_1 + varint(len(outer) + size) + outer
+
+
+# All but one of a record's features are short, and each of a few lengths.
+_short_head = functools.lru_cache(4096)(_head)
 
 
 def decode_features(serialized: bytes) -> dict[str, list[bytes] | list[int] | list[float]]:
@@ -90,6 +107,8 @@ def varint(value: int) -> bytes:
     """`value`, 0 or more, in groups of 7 bits, the lowest first."""
     if value < 0x4000:
         return _SHORT_VARINTS[value]
+    if value < 0x200000:  # the sizes of pictures
+        return bytes((value & 0x7F | 0x80, value >> 7 & 0x7F | 0x80, value >> 14))
     groups = bytearray()
     while value >= 0x80:
         groups.append(value & 0x7F | 0x80)
