@@ -8,7 +8,9 @@
     python -m experiments.index remove --index DIR --ids FILE
 
 FILE is NAME.npy as a run leaves it (its ids are found beside it), any .npy of a matrix, or an .npz
-with an array `embeddings`. Rows must have length 1, or `--normalize` makes them so.
+with an array `embeddings`. Rows must have length 1, or `--normalize` makes them so. `--whitening`
+(of `python -m experiments.whitening`) turns, stretches and cuts rows and queries alike; an index
+remembers its own and refuses rows of another.
 
 Exit codes: 0 done; 1 a file, a row or an id that does not fit, or ScaNN failed; 2 usage; 3 tuned,
 but nothing reached the wanted recall; 130 after Ctrl-C.
@@ -33,6 +35,7 @@ from experiments.index_files import (
     read_rows,
     write_rankings,
 )
+from experiments.whitening import check_whitening, read_whitening, with_whitening
 
 NOT_REACHED = 3
 
@@ -90,6 +93,7 @@ def _task(tasks, name: str, run, what: str, rows: str) -> argparse.ArgumentParse
     task = tasks.add_parser(name, help=what)
     task.add_argument(rows, type=Path, required=True, metavar="FILE", help=".npy or .npz")
     task.add_argument("--normalize", action="store_true", help="make rows unit long")
+    task.add_argument("--whitening", type=Path, metavar="FILE", help="of experiments.whitening")
     task.set_defaults(run=run)
     return task
 
@@ -97,6 +101,11 @@ def _task(tasks, name: str, run, what: str, rows: str) -> argparse.ArgumentParse
 def _add_wish(task: argparse.ArgumentParser) -> None:
     task.add_argument("--k", type=_count, default=100, help="neighbours wanted (100)")
     task.add_argument("--recall", type=_share, default=0.99, help="share of them (0.99)")
+
+
+def _preparation(options: argparse.Namespace) -> dict:
+    """What `read_rows` is told of how rows are prepared."""
+    return {"normalize": options.normalize, "whitening": read_whitening(options.whitening)}
 
 
 def _build(options: argparse.Namespace) -> int:
@@ -109,9 +118,10 @@ def _build(options: argparse.Namespace) -> int:
         raise ValueError("--only says which of --parts: give both")
     if options.parts is not None and options.parameters is not None:
         raise ValueError("--parameters are of one index, --parts make several: leave one out")
-    rows = read_rows(options.embeddings, options.ids, normalize=options.normalize)
+    how = _preparation(options)
+    rows = read_rows(options.embeddings, options.ids, **how)
     fingerprint = rows.fingerprint if options.fingerprint is None else options.fingerprint
-    made = {"fingerprint": fingerprint}
+    made = {"fingerprint": with_whitening(fingerprint, how["whitening"])}
     wish = {"k": options.k, "recall": options.recall}
     if options.parts is not None:
         made |= {"parts": options.parts, "only": options.only, "progress": sys.stderr.isatty()}
@@ -130,10 +140,11 @@ def _build(options: argparse.Namespace) -> int:
 def _tune(options: argparse.Namespace) -> int:
     from landmarks_tf.retrieval.tuning import tune
 
-    rows = read_rows(options.embeddings, normalize=options.normalize).vectors
+    how = _preparation(options)
+    rows = read_rows(options.embeddings, **how).vectors
     queries = None
     if options.queries is not None:
-        queries = read_rows(options.queries, normalize=options.normalize).vectors
+        queries = read_rows(options.queries, **how).vectors
     found = tune(
         rows,
         queries=queries,
@@ -203,6 +214,7 @@ def _search(options: argparse.Namespace) -> int:
             k=options.k,
             ids=options.ids,
             normalize=options.normalize,
+            whitening=options.whitening,
             fingerprint=options.fingerprint,
         )
     print(f"{options.out}: {found[0]} queries, {found[1]} neighbours each")
@@ -215,8 +227,11 @@ def _searched_here(options: argparse.Namespace) -> tuple[int, int]:
 
     from landmarks_tf.retrieval.opening import open_index
 
-    queries = read_rows(options.queries, options.ids, normalize=options.normalize)
-    index = open_index(options.index, fingerprint=options.fingerprint)
+    how = _preparation(options)
+    check_whitening(options.index, how["whitening"])
+    queries = read_rows(options.queries, options.ids, **how)
+    fingerprint = with_whitening(options.fingerprint, how["whitening"])
+    index = open_index(options.index, fingerprint=fingerprint)
     if queries.ids is not None and len(queries.ids) != len(queries.vectors):
         raise ValueError(f"{len(queries.ids)} ids for {len(queries.vectors)} queries")
     k = neighbours_of(options.k, len(index))
@@ -232,8 +247,10 @@ def _searched_here(options: argparse.Namespace) -> tuple[int, int]:
 
 
 def _add(options: argparse.Namespace) -> int:
-    index = _changeable(options.index, options.fingerprint)
-    rows = read_rows(options.embeddings, options.ids, normalize=options.normalize)
+    how = _preparation(options)
+    check_whitening(options.index, how["whitening"])
+    index = _changeable(options.index, with_whitening(options.fingerprint, how["whitening"]))
+    rows = read_rows(options.embeddings, options.ids, **how)
     change = index.update if options.update else index.add
     change(rows.vectors, rows.ids)
     print(f"{options.index}: {len(index)} rows, {len(rows.vectors)} of them from here")

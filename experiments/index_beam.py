@@ -23,6 +23,7 @@ import numpy as np
 from experiments.beam_runner import Runner, progress_bar, run_pipeline
 from experiments.index_files import neighbours_of, read_rows, write_rankings
 from experiments.query_blocks import Block, digest_of, queries_of, read_blocks
+from experiments.whitening import check_whitening, read_whitening, with_whitening
 from landmarks_tf.retrieval.files import read_json, read_npy, write_json
 from landmarks_tf.retrieval.index_folder import PART, IndexFolderError, kind_of
 from landmarks_tf.retrieval.ranking_merge import merge_rankings
@@ -41,12 +42,14 @@ class Search:
         index: folder of a sharded index.
         k: neighbours of each query.
         normalize: make queries unit long.
+        whitening: file of what is applied to them then, or None.
         folder: gets a file for each block.
     """
 
     index: Path
     k: int
     normalize: bool
+    whitening: Path | None
     folder: Path
 
     def answer_path(self, place: int) -> Path:
@@ -65,6 +68,7 @@ def search_on_beam(
     k: int,
     ids: Path | None = None,
     normalize: bool = False,
+    whitening: Path | None = None,
     fingerprint: str | None = None,
 ) -> tuple[int, int]:
     """Writes the rankings of queries, as `python -m experiments.index search` does.
@@ -80,6 +84,7 @@ def search_on_beam(
         k: neighbours of each query; all rows where the index has fewer.
         ids: a file of ids of the queries.
         normalize: make queries unit long.
+        whitening: file of the whitening that the index was built with.
         fingerprint: what must have made the index's embeddings; None accepts any.
 
     Returns:
@@ -94,19 +99,24 @@ def search_on_beam(
             f"{index} is one {kind} index, and Beam spreads parts: build it with --parts, or "
             "search it without --runner"
         )
-    parts = read_parts(index, fingerprint=fingerprint)
-    blocks, query_ids = read_blocks(queries, ids, normalize=normalize, dim=parts.dim)
+    fitted = read_whitening(whitening)
+    check_whitening(index, fitted)
+    parts = read_parts(index, fingerprint=with_whitening(fingerprint, fitted))
+    dim = parts.dim if fitted is None else len(fitted.mean)
+    blocks, query_ids = read_blocks(queries, ids, normalize=normalize, dim=dim)
     folder = out.with_name(f".{out.name}.parts").resolve()
     # Absolute: a worker of Beam's starts elsewhere.
-    search = Search(index.resolve(), neighbours_of(k, parts.num_rows), normalize, folder)
-    key = {"index": parts.digest, "queries": digest_of(blocks), "k": search.k, "unit": normalize}
+    whitening = None if whitening is None else whitening.resolve()
+    k = neighbours_of(k, parts.num_rows)
+    search = Search(index.resolve(), k, normalize, whitening, folder)
+    key = {"index": parts.digest, "queries": digest_of(blocks), "k": k, "unit": normalize}
     _begin(folder, key)
     _run(search, blocks, len(parts.offsets), runner)
     _tell_exact(folder)
     answers = ((block.place, _answer(search, block)) for block in blocks)
     write_rankings(out, query_ids, parts.ids, answers)
     shutil.rmtree(folder)
-    return sum(block.count for block in blocks), search.k
+    return sum(block.count for block in blocks), k
 
 
 def _run(search: Search, blocks: list[Block], parts: int, runner: Runner) -> None:
@@ -144,7 +154,11 @@ class SearchPart(beam.DoFn):
 
     def __init__(self, search: Search):
         self._search = search
-        self._part = self._opened = self._file = self._rows = None
+        self._part = self._opened = self._file = self._rows = self._whitening = None
+
+    def setup(self) -> None:
+        """Reads the whitening, which is too large to be sent along."""
+        self._whitening = read_whitening(self._search.whitening)
 
     def process(self, element: tuple[int, list[Block]]) -> Iterator:
         part, blocks = element
@@ -168,7 +182,8 @@ class SearchPart(beam.DoFn):
         if block.file != self._file:
             self._rows = read_rows(block.file).vectors
             self._file = block.file
-        return queries_of(self._rows, block, normalize=self._search.normalize)
+        how = {"normalize": self._search.normalize, "whitening": self._whitening}
+        return queries_of(self._rows, block, **how)
 
 
 class BestOfParts(beam.CombineFn):

@@ -8,12 +8,16 @@ import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from landmarks_tf.retrieval.embedding_files import load_embeddings, mark_path, shard_paths
 from landmarks_tf.retrieval.files import read_npy
 from landmarks_tf.retrieval.vectors import as_matrix
+
+if TYPE_CHECKING:
+    from landmarks_tf.retrieval.reranking.whitening import Whitening
 
 QUERIES_AT_ONCE = 4_096
 
@@ -33,7 +37,13 @@ class Rows:
     fingerprint: str = ""
 
 
-def read_rows(path: Path, ids: Path | None = None, *, normalize: bool = False) -> Rows:
+def read_rows(
+    path: Path,
+    ids: Path | None = None,
+    *,
+    normalize: bool = False,
+    whitening: Whitening | None = None,
+) -> Rows:
     """Embeddings from a file.
 
     Args:
@@ -41,6 +51,7 @@ def read_rows(path: Path, ids: Path | None = None, *, normalize: bool = False) -
             an .npz with an array `embeddings`, and perhaps one `ids`.
         ids: a file of ids (see `read_ids_file`), which goes before those of the embeddings.
         normalize: divide each row by its L2 norm; rows of other lengths are refused later on.
+        whitening: applied to the unit rows.
 
     Raises:
         FileNotFoundError, ValueError: for what is missing or is no matrix.
@@ -53,8 +64,7 @@ def read_rows(path: Path, ids: Path | None = None, *, normalize: bool = False) -
     else:
         rows = Rows(read_npy(path, what="embeddings", mmap=True), None)
     vectors = as_matrix(rows.vectors, name=str(path))
-    if normalize:
-        vectors = unit_rows(vectors, path)
+    vectors = prepared(vectors, path, normalize=normalize, whitening=whitening)
     return Rows(vectors, rows.ids if ids is None else read_ids_file(ids), rows.fingerprint)
 
 
@@ -76,6 +86,15 @@ def files_of(path: Path) -> list[Path]:
     """The files that `read_rows` reads: shards of embeddings one by one, else `path` itself."""
     is_marked = path.suffix == ".npy" and mark_path(path).exists()
     return shard_paths(path) if is_marked else [path]
+
+
+def prepared(
+    vectors: np.ndarray, path: Path, *, normalize: bool, whitening: Whitening | None
+) -> np.ndarray:
+    """Rows of a file as they are indexed and searched; arguments and errors as of `read_rows`."""
+    if normalize:
+        vectors = unit_rows(vectors, path)
+    return vectors if whitening is None else whitening.apply(vectors, name=str(path))
 
 
 def unit_rows(vectors: np.ndarray, path: Path) -> np.ndarray:

@@ -6,13 +6,16 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from experiments.index_files import QUERIES_AT_ONCE, files_of, read_ids_file, read_rows, unit_rows
+from experiments.index_files import QUERIES_AT_ONCE, files_of, prepared, read_ids_file, read_rows
 from landmarks_tf.retrieval.files import sha256
 from landmarks_tf.retrieval.vectors import as_matrix, check_unit_rows
+
+if TYPE_CHECKING:
+    from landmarks_tf.retrieval.reranking.whitening import Whitening
 
 
 class Block(NamedTuple):
@@ -40,7 +43,7 @@ def read_blocks(
         path: a file as `read_rows` takes it; shards of embeddings are read one by one.
         ids: a file of ids, which goes before those of the embeddings.
         normalize: whether rows of any length will be made unit long.
-        dim: D of the index.
+        dim: D of the rows in the file.
 
     Returns:
         blocks of at most `QUERIES_AT_ONCE`, none over two files; (Q,) text, or None.
@@ -69,10 +72,12 @@ def read_blocks(
     return blocks, query_ids
 
 
-def queries_of(vectors: np.ndarray, block: Block, *, normalize: bool) -> np.ndarray:
-    """(count, D) the rows of a block, from those of its file."""
+def queries_of(
+    vectors: np.ndarray, block: Block, *, normalize: bool, whitening: Whitening | None = None
+) -> np.ndarray:
+    """(count, D) the rows of a block as they are searched, from those of its file."""
     rows = np.asarray(vectors[block.first : block.first + block.count])
-    return unit_rows(rows, block.file) if normalize else rows
+    return prepared(rows, block.file, normalize=normalize, whitening=whitening)
 
 
 def digest_of(blocks: Sequence[Block]) -> str:

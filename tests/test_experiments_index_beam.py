@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments import index
+from experiments import index, whitening
 from landmarks_tf.retrieval.embed import embed_shards, plan_shards
 from landmarks_tf.retrieval.sharded_index import ShardedIndex
 from tests.conftest import ROOT
@@ -78,9 +78,17 @@ def test_the_direct_runner_writes_the_same_bytes(folder):
     write_shards(folder / "test.npy")
     (folder / "few.txt").write_text("\n".join(names(7)))
     np.save("l.npy", 3 * QUERIES[:7])
+    np.save("rows.npy", ROWS)
+    words = ("--embeddings", "rows.npy", "--out")
+    assert whitening.main([*words, "w.npz", "--dim", "5"]) == 0
+    options = ("--exact", "--parts", "2", "--whitening", "w.npz", "--fingerprint", "m")
+    assert index.main(["build", *words, "white", *options]) == 0
     cases = (
         ((), {"queries": "test.npy"}),
-        (("--normalize", "--ids", "few.txt", "--fingerprint", "m"), {"queries": "l.npy", "k": 500}),
+        (
+            ("--normalize", "--ids", "few.txt", "--fingerprint", "m", "--whitening", "w.npz"),
+            {"queries": "l.npy", "parts": "white", "k": 500},
+        ),
     )
     for number, (words, case) in enumerate(cases):
         assert index.main(search(f"here{number}.csv", *words, **case)) == 0
@@ -141,6 +149,7 @@ def test_mistakes_are_told_before_any_worker_starts(folder):
     np.save("bad.npy", bad)
     (folder / "few.txt").write_text("a\nb\n")
     index.main(["build", "--exact", "--embeddings", "queries.npy", "--out", "one"])
+    whitening.main(["--embeddings", "queries.npy", "--out", "w.npz"])
     program = (
         "import sys; from experiments import beam_runner, index, index_beam\n"
         "def forbidden(*_, **__): raise AssertionError\n"
@@ -151,6 +160,7 @@ def test_mistakes_are_told_before_any_worker_starts(folder):
         "one exact index, and Beam spreads parts": search("x.csv", parts="one"),
         "another model's embeddings": search("x.csv", "--fingerprint", "b"),
         "queries: row 8": search("x.csv", queries="bad.npy"),
+        "these rows come with whitening": search("x.csv", "--whitening", "w.npz"),
         "2 ids for 4100 queries": search("x.csv", "--ids", "few.txt"),
         "no index at none": search("x.csv", parts="none"),
     }

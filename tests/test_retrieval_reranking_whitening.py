@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -138,3 +140,17 @@ def test_refuses_vectors_of_another_model_and_at_the_mean():
         fit_pca_whitening(stretched(20)).apply(stretched(3, dim=4))
     with pytest.raises(EmbeddingError, match=r"queries, whitened,: row 0 has length"):
         Whitening(np.array([1.0, 0.0]), np.eye(2)).apply(np.array([[1.0, 0.0]]), name="queries")
+
+
+def test_its_digest_is_of_every_number(tmp_path):
+    fitted = fit_pca_whitening(stretched(50))
+    fitted.save(tmp_path / "w.npz")
+    assert load_whitening(tmp_path / "w.npz").digest == fitted.digest
+    others = [
+        replace(fitted, mean=fitted.mean + 1e-12),
+        replace(fitted, projection=np.nextafter(fitted.projection, 2)),
+        # The same four numbers, divided otherwise.
+        module.Whitening(np.ones(1), np.ones((1, 3))),
+        module.Whitening(np.ones(2), np.ones((2, 1))),
+    ]
+    assert len({fitted.digest, *(other.digest for other in others)}) == 5

@@ -155,6 +155,16 @@ def kind_of(folder: Path) -> str:
     return kind
 
 
+def fingerprint_of(folder: Path) -> str:
+    """What made the embeddings of a finished index, as its builder was told.
+
+    Raises:
+        FileNotFoundError, IndexFolderError: as `kind_of`.
+    """
+    kind_of(folder)
+    return read_json(folder / MANIFEST, what="index").get("fingerprint", "")
+
+
 def refuse_foreign(folder: Path) -> None:
     """Raises if `folder` is there and is not an index, so that nothing else is ever replaced."""
     inside = (SEARCHER, EXACT_VECTORS, f"{PART}00000")

@@ -13,6 +13,7 @@ Both are fitted on training embeddings and applied to queries and index alike.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,6 +58,13 @@ class Whitening:
             moved = vectors[part].astype(np.float64) - self.mean
             result[part] = unit_rows(moved @ self.projection, name=f"{name}, whitened,")
         return result
+
+    @property
+    def digest(self) -> str:
+        """16 hexadecimal digits that name this map."""
+        shape = repr(self.projection.shape).encode()
+        numbers = (np.ascontiguousarray(a, np.float64) for a in (self.mean, self.projection))
+        return hashlib.sha256(shape + b"".join(a.tobytes() for a in numbers)).hexdigest()[:16]
 
     def save(self, path: str | Path) -> None:
         """Writes mean and projection as .npz, whole or not at all."""
