@@ -182,6 +182,8 @@ class Train:
             they do so anyway.
         shard_centers: the class centres of the cosine head and their optimizer slots are split over
             the devices; on JAX only.
+        lazy_centers: with `loss.sample_rate`: a step touches the sampled class centres and their
+            moments alone (landmarks_tf.training.lazy_rows); on TensorFlow only.
         deterministic: ask the framework for bit-reproducible kernels.
         overfit: no training, but a check whether one batch can be learnt by heart.
     """
@@ -209,6 +211,7 @@ class Train:
     micro_batches: int = 1
     gather: bool = False
     shard_centers: bool = False
+    lazy_centers: bool = False
     seed: int = 0
     deterministic: bool = False
     overfit: bool = False

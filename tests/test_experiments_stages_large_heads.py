@@ -13,6 +13,7 @@ from experiments.config import Data, Experiment, Loss, Model, Train
 from experiments.settings import with_setting
 from experiments.stages import large_heads, networks
 from experiments.stages.margin_schedules import follow_steps
+from experiments.stages.optimization import optimizer_of
 from landmarks_tf import losses
 from landmarks_tf.models.backbones import Backbone
 from landmarks_tf.training.fit import compile_model
@@ -123,7 +124,16 @@ def test_settings_make_the_loss():
     assert type(found["auxiliary"]) is losses.CrossEntropyLoss
 
 
+def test_only_the_sampled_centres_are_stepped():
+    experiment = recipe("loss.sample_rate=0.1", "train.lazy_centers=true", "train.optimizer=adamw")
+    assert optimizer_of(experiment, 10).lazy_weight == "cosines/centers"
+    assert optimizer_of(recipe("loss.sample_rate=0.1"), 10).lazy_weight is None
+    trainer = networks.build_network(experiment, 4).trainer
+    optimizer_of(experiment, 10).build(trainer.trainable_variables)  # there is such a weight
+
+
 def test_refusals():
+    lazy = ("train.lazy_centers=true", "loss.sample_rate=0.1")
     split = dataclasses.replace(recipe("loss.softmax=fused"), train=Train(shard_centers=True))
     triplet = dataclasses.replace(
         ARCFACE, model=Model(head="embedding"), loss=Loss(name="triplet", softmax="fused")
@@ -141,6 +151,15 @@ def test_refusals():
             "Received: loss.softmax='fused'": lambda: networks.losses_of(triplet),
             "reads all cosines of a batch": lambda: networks.losses_of(
                 dataclasses.replace(ARCFACE, loss=adaptive)
+            ),
+            "below 1, say 0.1. Received: loss.sample_rate=None": lambda: optimizer_of(
+                recipe(lazy[0]), 10
+            ),
+            "below 1, say 0.1. Received: loss.sample_rate=1.0": lambda: optimizer_of(
+                recipe(lazy[0], "loss.sample_rate=1"), 10
+            ),
+            "one of the two. Received also: train.ema_momentum=0.9": lambda: optimizer_of(
+                recipe(*lazy, "train.ema_momentum=0.9"), 10
             ),
             "train.shard_centers=true splits": lambda: networks.build_network(split, 4),
         }

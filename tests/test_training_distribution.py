@@ -199,6 +199,13 @@ def test_batch_norm_moves_its_statistics_by_the_mean_over_replicas(runs):
             np.testing.assert_allclose(left, right, rtol=1e-5, atol=1e-6, err_msg=path)
 
 
+@pytest.mark.slow
+def test_steps_of_the_rows_that_two_devices_sampled(runs):
+    np.testing.assert_allclose(runs["rows/mirrored"], runs["rows/one"], rtol=1e-6)
+    moved = (runs["rows/one"] != 1).all(axis=1)
+    assert moved[:5].sum() >= 4 and not moved[5]
+
+
 # Through `fit`, with checkpoints; two virtual devices must be asked for before TensorFlow starts.
 RESUMED = """
 import json, sys

@@ -16,6 +16,7 @@ import tensorflow as tf
 from landmarks_tf.layers import BatchNorm
 from landmarks_tf.training.distribution import create_strategy
 from landmarks_tf.training.micro_batches import use_micro_batches
+from landmarks_tf.training.optimizers import AdamW
 from tests import tiny_replicas as tiny
 
 PAIR_LOSSES = ("ge2e", "triplet", "supervised_contrastive", "proxy_anchor")
@@ -62,6 +63,37 @@ def trained(strategy, name: str, *, micro_batches: int = 0, **options):
     return model, {key: values[0] for key, values in history.history.items()}
 
 
+def stepped_by_rows(strategy) -> np.ndarray:
+    """A (6, 2) matrix after AdamW's steps of the rows that two devices have a gradient for.
+
+    One device has the gradients of both.
+    """
+    steps = np.random.default_rng(0)
+    rows = steps.integers(0, 5, (4, 2, 3)).astype(np.int32)  # the last never, some by both
+    values = steps.normal(size=(4, 2, 3, 2)).astype(np.float32)
+    with strategy.scope():
+        weight = keras.Variable(np.ones((6, 2), np.float32), name="centers")
+        optimizer = AdamW(0.1, weight_decay=0.2, global_clipnorm=1.5, lazy_weight="centers")
+        optimizer.build([weight])
+
+    @tf.function
+    def step(number: int):
+        context = tf.distribute.get_replica_context()
+        replicas, replica = context.num_replicas_in_sync, context.replica_id_in_sync_group
+        own = [
+            tf.reshape(tf.stack(tf.split(part[number], replicas))[replica], (-1, *part.shape[3:]))
+            for part in (rows, values)
+        ]
+        optimizer.apply([tf.IndexedSlices(own[1], own[0], tf.constant([6, 2]))], [weight])
+
+    for number in range(4):
+        strategy.run(step, args=(number,))
+    local = strategy.experimental_local_results(weight.value)
+    for copy in local[1:]:
+        np.testing.assert_array_equal(np.asarray(copy), np.asarray(local[0]))
+    return np.asarray(local[0])
+
+
 def main(path: str) -> None:
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_visible_devices([], "GPU")
@@ -97,6 +129,7 @@ def main(path: str) -> None:
             variable = getattr(model.get_layer("norm"), statistic).value
             local = mirrored.experimental_local_results(variable)
             out[f"norm/{kind}/local/{statistic}"] = np.stack([np.asarray(v) for v in local])
+    out["rows/mirrored"], out["rows/one"] = stepped_by_rows(mirrored), stepped_by_rows(one)
     np.savez(path, **out)
 
 

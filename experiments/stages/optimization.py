@@ -31,7 +31,7 @@ def optimizer_of(recipe: Experiment, steps: int):
     """The optimizer of a training of `steps` steps.
 
     Raises:
-        ValueError: an optimizer that does not exist, or numbers that do not fit.
+        ValueError: an optimizer that does not exist, or settings that do not fit.
     """
     from landmarks_tf.training.optimizers import create_optimizer
 
@@ -43,4 +43,24 @@ def optimizer_of(recipe: Experiment, steps: int):
         epsilon=train.epsilon,
         clip_global_norm=train.clip_global_norm,
         ema_momentum=train.ema_momentum,
+        lazy_weight=_lazy_weight(recipe),
     )
+
+
+def _lazy_weight(recipe: Experiment) -> str | None:
+    """The weight of which a step touches the sampled rows alone, where the recipe asks for it."""
+    if not recipe.train.lazy_centers:
+        return None
+    rate = recipe.loss.sample_rate
+    if rate is None or rate >= 1:
+        raise ValueError(
+            f"train.lazy_centers=true leaves class centres out of a step that were not sampled: "
+            f"set loss.sample_rate below 1, say 0.1. Received: loss.sample_rate={rate}."
+        )
+    if recipe.train.ema_momentum is not None:
+        raise ValueError(
+            f"train.lazy_centers=true leaves most class centres out of a step; averages change "
+            f"all of them in every step. Use one of the two. Received also: "
+            f"train.ema_momentum={recipe.train.ema_momentum}."
+        )
+    return "cosines/centers"

@@ -73,13 +73,13 @@ class CenterLoss(Float32Loss):
                 "model. Call follow(layer) with the network's ClassCenters layer."
             )
         ids, known = class_ids(y_true, head.num_classes)
-        centers = ops.convert_to_tensor(head.centers)
         scale, change = self._plain.own_alone(ids, head.num_classes)
-        places = ids
         if head.is_sampled:
             size = sample_size(head.num_classes, head.sample_rate, y_pred.shape[0])
             classes, places = sample_classes(ids, head.num_classes, size, head.seed_generator)
-            centers = _centers_of(classes, centers, head.subcenters)
+            centers = _centers_of(classes, head)
+        else:
+            places, centers = ids, ops.convert_to_tensor(head.centers)
         losses, hits = center_cross_entropy(
             places,
             y_pred,
@@ -112,7 +112,13 @@ def chunk_classes(batch_size: int | None, subcenters: int = 1) -> int:
     return max(64, _CHUNK_SCORES // ((batch_size or 256) * subcenters))
 
 
-def _centers_of(classes, centers, subcenters: int):
+def _centers_of(classes, head):
     """(S,) classes -> their (S * K, D) centres."""
-    rows = classes[:, None] * subcenters + ops.arange(subcenters, dtype="int32")
-    return ops.take(centers, ops.reshape(rows, (-1,)), axis=0)
+    rows = classes[:, None] * head.subcenters + ops.arange(head.subcenters, dtype="int32")
+    rows = ops.reshape(rows, (-1,))
+    value = head.centers.value
+    try:
+        # A variable of TensorFlow: to read all of it is to copy it, once a step has written rows.
+        return value.sparse_read(rows)
+    except AttributeError:  # another backend's, or one that several devices hold
+        return ops.take(value, rows, axis=0)

@@ -11,6 +11,8 @@ import types
 
 import keras
 
+from landmarks_tf.training.lazy_rows import joined, without_repeats
+
 
 def use_micro_batches(model: keras.Model, parts: int) -> None:
     """Train a compiled model on each batch in equal parts, by the mean of their gradients.
@@ -72,6 +74,10 @@ def _tensorflow_step(parts: int):
             # Keras has divided the loss by the replicas.
             _count_loss(model, loss * replicas, tf.shape(tf.nest.flatten(x)[0])[0])
             logs = model.compute_metrics(x, y, y_pred, sample_weight=weight)
+        # Rows of a sampled head that several parts have stand there once for each.
+        gradients = [
+            without_repeats(g) if isinstance(g, tf.IndexedSlices) else g for g in gradients
+        ]
         model.optimizer.apply_gradients(zip(gradients, weights, strict=True))
         return logs
 
@@ -147,4 +153,11 @@ def _count_loss(model, loss, rows) -> None:
 def _sum(totals, gradients):
     if totals is None:
         return gradients
-    return [g if t is None else t + g for t, g in zip(totals, gradients, strict=True)]
+    return [_added(total, g) for total, g in zip(totals, gradients, strict=True)]
+
+
+def _added(total, gradient):
+    if total is None:
+        return gradient
+    # Of some rows of a matrix: TensorFlow's slices do not add.
+    return joined(total, gradient) if hasattr(total, "indices") else total + gradient
