@@ -13,7 +13,7 @@ import pytest
 from experiments import run
 from experiments.config import Evaluation, Loss, Model, Stage
 from experiments.data_source import find_data, find_stage_data
-from experiments.stages import evaluate, prepare
+from experiments.stages import evaluate, prepare, publish
 from experiments.stages.class_set import class_keys, landmark_ids
 from experiments.stages.context import Context
 from experiments.stages.held_out import held_out
@@ -243,6 +243,8 @@ def test_a_softmax_head_of_other_classes_answers_by_its_own_landmarks(on, sets, 
     measured = json.loads(context.workdir.metrics.read_text())
     assert measured["trained"]["held_out"]["top1"] == 0.0
     assert measured["stage_data"]["stage 2 (second)"] == f"{sets['full']} (--stage-data)"
+    for table in publish._tables(measured)[:2]:
+        assert table.protocol["stage 2 (second) trained on"] == f"{sets['full']} (--stage-data)"
 
 
 def test_a_subset_of_a_raw_folder_is_converted_once_for_all_its_stages(on, sets, capfd):
@@ -262,6 +264,15 @@ def test_a_subset_of_a_raw_folder_is_converted_once_for_all_its_stages(on, sets,
     first, again, last = plan_stages(context, 1)
     assert (len(first.classes), len(last.classes)) == (4, 3)
     assert first.index.shards == again.index.shards != last.index.shards
+
+
+def test_it_is_told_where_no_held_out_picture_can_be_recognised(on, sets):
+    context = on(first="others")
+    own, theirs = (context.on(sets[name]).index_of("train").id for name in ("clean", "others"))
+    assert not set(own.tolist()) & set(theirs.tolist())
+    (_, first), (_, second) = context.training_sets()
+    assert prepare._held_out(context, first).startswith(" By their ids none of them is")
+    assert prepare._held_out(context, second) == ""
 
 
 def test_other_data_of_a_stage_is_another_run(sets, tmp_path, capsys):

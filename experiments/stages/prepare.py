@@ -46,7 +46,8 @@ def run(context: Context) -> list[Path]:
         *("--seed", data.split_seed),
     )
     for split in ("index", "test"):
-        _tool(*convert, "--split", split)
+        if (raw / split).is_dir():  # else there is nothing but training, which needs neither
+            _tool(*convert, "--split", split)
     _compare_class_count(context)
     _tell_missing_truth(context)
     return [context.records, *_prepare_stages(context)]
@@ -82,6 +83,8 @@ def _held_out(context: Context, pictures: TrainingSet) -> str:
     held_out = context.index_of("validation").id
     theirs = context.on(pictures.records).index_of("train").id
     among = int(np.isin(theirs, held_out).sum())
+    if not among:
+        return " By their ids none of them is a picture that the run holds out."
     return f" Left out, as the run holds them out: {among:,} of {len(theirs):,} pictures (by id)."
 
 

@@ -93,6 +93,7 @@ def _tables(measured: dict) -> list[MetricTable]:
         "size": measured["size"],
         "classes": measured["classes"],
         "training pictures": measured["images"]["train"],
+        **{f"{stage} trained on": what for stage, what in measured.get("stage_data", {}).items()},
         "index size": measured["index_size"],
         **{f"{name} seed": seed for name, seed in measured["seeds"].items()},
     }
