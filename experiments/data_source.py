@@ -12,7 +12,7 @@ from landmarks_tf.records import Manifest, RecordIndex, list_splits
 
 # Below this a published recipe (299 px, classes of 150 pictures) has nothing to learn from.
 _SMALLEST_FULL_SIZE = 100_000
-_SPLITS = ("train", "index", "test")
+_EVALUATED = ("index", "test")
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,32 @@ def find_data(folder: Path | None) -> DataSource:
     """
     if folder is None:
         return DataSource("demo", None, 0)
-    return _find(folder, f"--data {folder}", _SPLITS)
+    return _find(folder, f"--data {folder}")
+
+
+def check_can_be_evaluated(source: DataSource) -> None:
+    """Tell before a training of days that what follows it has nothing to work on.
+
+    Raises:
+        ValueError: the data has no index or no test pictures.
+    """
+    if source.kind == "records":
+        complete = list_splits(source.folder)
+        missing = [split for split in _EVALUATED if split not in complete]
+        what = f"a folder of records without a complete {' or '.join(missing)} split"
+        mend = "run `python -m tfrecords_tools convert --split {}` into it first"
+    elif source.kind == "raw":
+        missing = [split for split in _EVALUATED if not (source.folder / split).is_dir()]
+        what = f"a raw folder without {' or '.join(f'{split}/' for split in missing)}"
+        mend = "get its pictures (`python -m tfrecords_tools download`)"
+    else:
+        return
+    if missing:
+        raise ValueError(
+            f"--data {source.folder} is {what}, so a network can be trained on it, not evaluated: "
+            f"{mend.format(missing[0])} or, where the data set has none (Kaggle's recognition "
+            f"editions of 2020 and 2021), give --stage train."
+        )
 
 
 def find_stage_data(assignments: Sequence[str], experiment: Experiment) -> dict[str, DataSource]:
@@ -88,23 +113,22 @@ def find_stage_data(assignments: Sequence[str], experiment: Experiment) -> dict[
                 f"--stage-data names the data of stage {name!r} twice. A stage trains on one "
                 f"folder: `python -m tfrecords_tools arrange` lays several out as one."
             )
-        found[name] = _find(Path(folder), f"--stage-data {assignment}", ("train",))
+        found[name] = _find(Path(folder), f"--stage-data {assignment}")
         if found[name].kind == "records" and RecordIndex.open(folder, "train").num_classes is None:
             raise ValueError(f"--stage-data {assignment}: its training pictures have no labels.")
     return found
 
 
-def _find(folder: Path, asked: str, needed: Sequence[str]) -> DataSource:
+def _find(folder: Path, asked: str) -> DataSource:
     if not folder.is_dir():
         raise ValueError(f"{asked} is no folder. Name a folder of GLDv2 or of records.")
     complete = list_splits(folder)
     if complete:
-        missing = [split for split in needed if split not in complete]
-        if missing:
+        if "train" not in complete:
             raise ValueError(
-                f"{asked} is a folder of records without a complete "
-                f"{' or '.join(missing)} split (complete: {', '.join(complete)}). Run "
-                f"`python -m tfrecords_tools convert --split {missing[0]}` into it first."
+                f"{asked} is a folder of records without a complete train split (complete: "
+                f"{', '.join(complete)}). Run `python -m tfrecords_tools convert --split train` "
+                f"into it first."
             )
         return DataSource("records", folder, Manifest.load(folder, "train").num_records)
     table = folder / "train.csv"

@@ -25,7 +25,7 @@ from importlib import import_module
 from pathlib import Path
 
 from experiments.command import exit_code
-from experiments.data_source import find_data, find_stage_data
+from experiments.data_source import check_can_be_evaluated, find_data, find_stage_data
 from experiments.registry import EXPERIMENTS, get_experiment
 from experiments.settings import UnknownSettingError, at_demo_size, with_setting
 from experiments.stages.context import Context
@@ -143,6 +143,9 @@ def _dispatch(options: argparse.Namespace) -> int:
     print(f"{experiment.name}, {size} size ({reason}), in {workdir.root}", file=sys.stderr)
     overfit = experiment.train.overfit
     _check_alone(options, overfit)
+    is_trial = options.find_lr or options.dry_run or overfit
+    if not is_trial and options.stage not in ("prepare", "train"):
+        check_can_be_evaluated(source)
     if options.log_to is not None:
         from landmarks_tf.training.trackers import check_installed
 
@@ -156,7 +159,7 @@ def _dispatch(options: argparse.Namespace) -> int:
     given = {stage: data.identity() for stage, data in stage_data.items()}
     with workdir.claim(experiment, source.folder, given):
         # A trial belongs to the run of the recipe that it tries: same folder, same records.
-        if options.find_lr or options.dry_run or overfit:
+        if is_trial:
             _run_stages(context, "prepare")
             return _try(context, options)
         if options.stage in STUDIES:

@@ -8,7 +8,12 @@ import shutil
 import pytest
 
 from experiments.config import Experiment, Stage
-from experiments.data_source import DataSource, find_data, find_stage_data
+from experiments.data_source import (
+    DataSource,
+    check_can_be_evaluated,
+    find_data,
+    find_stage_data,
+)
 from experiments.settings import UnknownSettingError
 from landmarks_tf.records import RecordsError
 
@@ -40,12 +45,32 @@ def test_records_are_recognised(demo_records):
     assert source.train_images > 0
 
 
-def test_records_without_a_split_are_refused(demo_records, tmp_path):
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_records_without_a_split_are_refused(demo_records, tmp_path, split):
     for path in demo_records.iterdir():
-        if not path.name.startswith("test"):
+        if not path.name.startswith(split):
             (tmp_path / path.name).symlink_to(path)
-    with pytest.raises(ValueError, match=r"without a complete test split.*convert --split test"):
-        find_data(tmp_path)
+    message = rf"without a complete {split} split.*convert --split {split}"
+    with pytest.raises(ValueError, match=message):
+        check_can_be_evaluated(find_data(tmp_path))
+
+
+def test_kaggles_recognition_editions_can_be_trained_and_not_evaluated(train_alone, tmp_path):
+    source = find_data(train_alone)
+    with pytest.raises(ValueError, match=r"index or test split, so .* not eval.* --stage train\."):
+        check_can_be_evaluated(source)
+    (tmp_path / "test").mkdir()
+    (tmp_path / "train.csv").write_text("id,landmark_id\na,1\n")
+    source = find_data(tmp_path)
+    with pytest.raises(ValueError, match=r"a raw folder without index/, so .* --stage train\."):
+        check_can_be_evaluated(source)
+    (tmp_path / "index").mkdir()
+    check_can_be_evaluated(source)
+
+
+def test_the_demo_and_whole_records_can_be_evaluated(demo_records):
+    check_can_be_evaluated(find_data(None))
+    check_can_be_evaluated(find_data(demo_records))
 
 
 def test_no_data_set_says_what_was_looked_for(tmp_path):
