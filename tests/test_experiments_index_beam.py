@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 
 from experiments import index, whitening
+from landmarks_tf.retrieval import sharded_index
 from landmarks_tf.retrieval.embed import embed_shards, plan_shards
 from landmarks_tf.retrieval.sharded_index import ShardedIndex
 from tests.conftest import ROOT
-from tests.tiny_index import clustered, names, quiet
+from tests.tiny_index import clustered, names, quiet, saved
 
 PYTHON = Path(os.environ.get("LANDMARKS_BEAM_PYTHON", ROOT / ".venv-beam" / "bin" / "python"))
 pytestmark = pytest.mark.skipif(
@@ -47,14 +48,27 @@ def search(out, *words, queries="queries.npy", parts="parts", k=50):
     return ["search", *map(str, files), "--k", str(k), *map(str, words)]
 
 
-def on_beam(words, module="experiments.index", **environment) -> subprocess.CompletedProcess:
+def run(*words, **environment) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [PYTHON, "-m", module, *words, *ON_BEAM],
+        [PYTHON, *words],
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def on_beam(*searches, before="") -> subprocess.CompletedProcess:
+    """Several searches in one process, which starts slowly; it ends with the worst of their codes.
+
+    Args:
+        before: lines of Python that go before them.
+    """
+    program = (
+        f"import sys; from experiments import index, index_beam\n{before}\n"
+        "sys.exit(max([index.main(words.split('|')) for words in sys.argv[1:]]))"
+    )
+    return run("-c", program, *("|".join([*words, *ON_BEAM]) for words in searches))
 
 
 def write_shards(path):
@@ -90,10 +104,12 @@ def test_the_direct_runner_writes_the_same_bytes(folder):
             {"queries": "l.npy", "parts": "white", "k": 500},
         ),
     )
+    done = on_beam(
+        *(search(f"beam{n}.csv", *words, **case) for n, (words, case) in enumerate(cases))
+    )
+    assert done.returncode == 0, done.stderr
     for number, (words, case) in enumerate(cases):
         assert index.main(search(f"here{number}.csv", *words, **case)) == 0
-        done = on_beam(search(f"beam{number}.csv", *words, **case))
-        assert done.returncode == 0, done.stderr
         ours, theirs = (folder / f"{name}{number}.csv" for name in ("beam", "here"))
         assert ours.read_bytes() == theirs.read_bytes()
     assert "the index has 137 rows, so 137 neighbours are given" in done.stderr
@@ -106,16 +122,20 @@ def test_killed_while_it_writes_it_goes_on_and_takes_nothing_half_for_whole(fold
     unfinished = folder / ".beam.csv.parts"
 
     # Its note of what is searched is the first; then a block, then half of another.
-    killed = on_beam(words, "tests.killed_at_sync", KILLED_AT_SYNC="3")
+    killed = run("-m", "tests.killed_at_sync", *words, *ON_BEAM, KILLED_AT_SYNC="3")
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert not (folder / "beam.csv").exists()
     assert len(list(unfinished.glob("tmp*"))) == 1
     (answer,) = unfinished.glob("rows-*.npy")
     # As no search would have it, to see where it is taken from.
     np.save(answer, np.zeros_like(np.load(answer)))
-    shutil.copytree(unfinished, folder / "copy")
-    assert index.main(search("here.csv")) == 0
-    assert on_beam(words).returncode == 0
+    # What another search has left is thrown away.
+    shutil.copytree(unfinished, folder / ".other.csv.parts")
+    done = on_beam(words, search("other.csv", k=49))
+    assert done.returncode == 0, done.stderr
+    for out, k in (("here.csv", 50), ("here49.csv", 49)):
+        assert index.main(search(out, k=k)) == 0
+    assert (folder / "other.csv").read_bytes() == (folder / "here49.csv").read_bytes()
     expected = (folder / "here.csv").read_text().splitlines()[1:]
     found = (folder / "beam.csv").read_text().splitlines()[1:]
     first = int(answer.stem.removeprefix("rows-"))
@@ -124,15 +144,13 @@ def test_killed_while_it_writes_it_goes_on_and_takes_nothing_half_for_whole(fold
     assert [line.split(",")[1] for line in found[kept]] == [zeros] * len(found[kept])
     found[kept] = expected[kept]
     assert found == expected
-    assert not unfinished.exists()
-
-    (folder / "copy").rename(unfinished)  # what another search has left is thrown away
-    assert on_beam(search("beam.csv", k=49)).returncode == 0
-    assert index.main(search("here.csv", k=49)) == 0
-    assert (folder / "beam.csv").read_bytes() == (folder / "here.csv").read_bytes()
+    assert not list(folder.glob(".*"))
 
 
-def test_parts_of_scann_are_searched_exactly_where_it_is_not(folder):
+def test_parts_of_scann_are_searched_exactly_where_it_is_not(folder, monkeypatch):
+    # In this process: a child for each part takes its time.
+    build = lambda path, rows, ids, *_: saved(path, rows, ids)  # noqa: E731
+    monkeypatch.setattr(sharded_index, "_build_part", build)
     options = {"parts": 2, "k": 5, "report": quiet}
     ShardedIndex.build(ROWS, names(len(ROWS)), "scann", **options)
     done = on_beam(search("beam.csv", parts="scann"))
@@ -150,12 +168,6 @@ def test_mistakes_are_told_before_any_worker_starts(folder):
     (folder / "few.txt").write_text("a\nb\n")
     index.main(["build", "--exact", "--embeddings", "queries.npy", "--out", "one"])
     whitening.main(["--embeddings", "queries.npy", "--out", "w.npz"])
-    program = (
-        "import sys; from experiments import beam_runner, index, index_beam\n"
-        "def forbidden(*_, **__): raise AssertionError\n"
-        "index_beam.run_pipeline = forbidden\n"
-        "for words in sys.argv[1:]: print(index.main(words.split('|')))"
-    )
     cases = {
         "one exact index, and Beam spreads parts": search("x.csv", parts="one"),
         "another model's embeddings": search("x.csv", "--fingerprint", "b"),
@@ -164,14 +176,9 @@ def test_mistakes_are_told_before_any_worker_starts(folder):
         "2 ids for 4100 queries": search("x.csv", "--ids", "few.txt"),
         "no index at none": search("x.csv", parts="none"),
     }
-    done = subprocess.run(
-        [PYTHON, "-c", program, *("|".join([*words, *ON_BEAM]) for words in cases.values())],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stdout.split() == ["1"] * len(cases), done.stderr
+    forbidden = "def forbidden(*_, **__): raise AssertionError\nindex_beam.run_pipeline = forbidden"
+    done = on_beam(*cases.values(), before=forbidden)
+    assert done.returncode == 1
     told = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     for message, line in zip(cases, told, strict=True):
         assert message in line
