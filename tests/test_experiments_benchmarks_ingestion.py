@@ -74,7 +74,8 @@ def test_the_report_tells_what_was_missed():
     entry = {"images": 100, "bytes": 12_000_000, "seconds": [1.0], "cpu_seconds": [2.0]}
     slow = {"images": 100, "bytes": 12_000_000, "seconds": [4.0], "cpu_seconds": [4.0]}
     ours = entry | {"seconds": [2.0], "cpu_seconds": [2.0]}
-    subjects = {"floor": entry, "md5": entry, "delf": slow, "convert": ours}
+    copy = entry | {"seconds": [1.5], "cpu_seconds": [1.5]}
+    subjects = {"floor": entry, "md5": entry, "copy": copy, "delf": slow, "convert": ours}
     text = markdown(
         {
             "machine": {"cpu": "a CPU", "cores": 2},
@@ -96,6 +97,7 @@ def test_the_report_tells_what_was_missed():
         "2.00 of (b) DELF's algorithm, one process (by processor time 4.00); "
         "the target of 5 is missed" in text
     )
+    assert "0.75 of (a) and the bytes written once (by processor time 0.75), which" in text
 
 
 @pytest.mark.parametrize("name", ["copy", "delf"])

@@ -84,6 +84,11 @@ def _verdicts(report: dict) -> list[str]:
                 f"- {_WHAT[ours]}: {median:.2f} of {_WHAT[name]} (by processor time "
                 f"{undisturbed:.2f}); the target of {target:g} is {word}"
             )
+        undisturbed = processor_ratio(subjects[ours], subjects["copy"], 1)
+        lines.append(
+            f"- {_WHAT[ours]}: {by_name['copy']['median']:.2f} of {_WHAT['copy']} (by processor "
+            f"time {undisturbed:.2f}), which nothing that writes can pass"
+        )
     return lines
 
 
