@@ -27,7 +27,8 @@ from experiments.whitening import check_whitening, read_whitening, with_whitenin
 from landmarks_tf.retrieval.files import read_json, read_npy, write_json
 from landmarks_tf.retrieval.index_folder import PART, IndexFolderError, kind_of
 from landmarks_tf.retrieval.ranking_merge import merge_rankings
-from landmarks_tf.retrieval.sharded_index import ShardedIndex, read_parts
+from landmarks_tf.retrieval.sharded_folder import read_parts
+from landmarks_tf.retrieval.sharded_index import ShardedIndex
 
 _BLOCKS_PER_ELEMENT = 16  # of queries: a part is opened for that many at least, if there are
 _KEY = "search.json"

@@ -13,7 +13,7 @@ from landmarks_tf.retrieval.exact import ExactIndex
 from landmarks_tf.retrieval.exact_folder import save_exact
 from landmarks_tf.retrieval.index_folder import IndexFolderError
 from landmarks_tf.retrieval.ranking_merge import merge_rankings
-from landmarks_tf.retrieval.sharded_index import ShardedIndex, read_parts
+from landmarks_tf.retrieval.sharded_index import ShardedIndex
 from tests.tiny_index import clustered, names, quiet
 
 # Each picture twice: ties across parts.
@@ -127,21 +127,3 @@ def test_bad_input_is_refused_before_anything_is_written(tmp_path):
         index.search(QUERIES, 138)
     with pytest.raises(ValueError, match=r"queries have dimension 7, the index has dimension 8"):
         index.search(QUERIES[:, :7], 1)
-
-
-def test_what_it_is_made_of_is_read_without_opening_it(tmp_path):
-    build(tmp_path / "index")
-    parts = read_parts(tmp_path / "index", fingerprint="m")
-    assert (parts.offsets, parts.num_rows, parts.dim) == ((0, 34, 68, 102), 137, 8)
-    assert parts.ids.tolist() == names(137)
-    build(tmp_path / "other", fingerprint="n")
-    assert read_parts(tmp_path / "other").digest != parts.digest
-    with pytest.raises(IndexFolderError, match="another model's embeddings"):
-        read_parts(tmp_path / "index", fingerprint="n")
-    shutil.rmtree(tmp_path / "index" / "part-00001")
-    shutil.copytree(tmp_path / "index" / "part-00002", tmp_path / "index" / "part-00001")
-    with pytest.raises(IndexFolderError, match="part-00001 is not the part that was built here"):
-        read_parts(tmp_path / "index")
-    shutil.rmtree(tmp_path / "index" / "part-00001")
-    with pytest.raises(FileNotFoundError, match="part-00001 is missing"):
-        read_parts(tmp_path / "index")

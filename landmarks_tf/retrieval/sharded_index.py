@@ -12,30 +12,25 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from landmarks_tf.retrieval.exact_folder import save_exact
-from landmarks_tf.retrieval.files import read_json, sha256, write_json
-from landmarks_tf.retrieval.index_folder import (
-    FORMAT_VERSION,
-    MANIFEST,
-    PART,
-    IndexFolderError,
-    put_in_place,
-    read_ids,
-    read_manifest,
-    refuse_foreign,
-)
+from landmarks_tf.retrieval.files import read_json, write_json
+from landmarks_tf.retrieval.index_folder import put_in_place, refuse_foreign
 from landmarks_tf.retrieval.opening import open_index
 from landmarks_tf.retrieval.ranking_merge import merge_rankings
 from landmarks_tf.retrieval.scann_index import ScannIndex
+from landmarks_tf.retrieval.sharded_folder import (
+    checked_part,
+    part_folder,
+    read_sharded_manifest,
+    write_sharded_manifest,
+)
 from landmarks_tf.retrieval.vectors import as_matrix, check_ids, check_k, check_unit_rows
 
 _SOURCE = ".source.json"
-_FIELDS = ("num_rows", "dim", "fingerprint", "parts")
 
 
 class ShardedIndex:
@@ -147,7 +142,7 @@ class ShardedIndex:
         missing = []
         for number in tqdm(range(parts), desc="build parts", unit=" parts", disable=not progress):
             rows = slice(bounds[number], bounds[number + 1])
-            part, part_ids = _part(making, number), None if ids is None else ids[rows]
+            part, part_ids = part_folder(making, number), None if ids is None else ids[rows]
             made_from = {"digest": _digest(embeddings[rows], part_ids, how)}
             if _source(part).exists() and read_json(_source(part), what="part") == made_from:
                 report(f"{part.name} is there already")
@@ -159,7 +154,7 @@ class ShardedIndex:
         if missing:
             report(f"{path}: {len(missing)} of {parts} parts are still to be built: {missing}")
             return None
-        _finish(making, bounds, embeddings.shape[1], how)
+        write_sharded_manifest(making, bounds, embeddings.shape[1], how)
         put_in_place(making, path)
         return cls.load(path, report=report)
 
@@ -188,68 +183,12 @@ class ShardedIndex:
             IndexFolderError: if a part was changed or replaced, or another model made it.
         """
         path = Path(path)
-        manifest, how = _read_manifest(path, fingerprint), {"check": check, "report": report}
+        manifest, how = read_sharded_manifest(path, fingerprint), {"check": check, "report": report}
         opened, offsets = [], []
         for number in _wanted(parts, len(manifest["parts"])):
-            opened.append(open_index(_checked_part(path, manifest, number), **how))
+            opened.append(open_index(checked_part(path, manifest, number), **how))
             offsets.append(manifest["parts"][number]["first_row"])
         return cls(opened, offsets, manifest["fingerprint"])
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What a sharded index is made of, none of it opened.
-
-    Attributes:
-        offsets: number of each part's first row.
-        num_rows: N, of all parts.
-        dim: D, the length of a row.
-        ids: (N,) image ids, or None.
-        digest: of the whole; another after whatever change.
-    """
-
-    offsets: tuple[int, ...]
-    num_rows: int
-    dim: int
-    ids: np.ndarray | None
-    digest: str
-
-
-def read_parts(path: str | Path, *, fingerprint: str | None = None) -> Parts:
-    """The parts of an index that others will open with `ShardedIndex.load(path, parts=[n])`.
-
-    Args:
-        path: the folder.
-        fingerprint: what must have made the embeddings; None accepts any.
-
-    Raises:
-        FileNotFoundError, IndexFolderError: as `ShardedIndex.load`.
-    """
-    path = Path(path)
-    manifest = _read_manifest(path, fingerprint)
-    ids = []
-    for number in range(len(manifest["parts"])):
-        folder = _checked_part(path, manifest, number)
-        ids.append(read_ids(folder, read_manifest(folder, fingerprint=None, digests=False)))
-    return Parts(
-        tuple(part["first_row"] for part in manifest["parts"]),
-        manifest["num_rows"],
-        manifest["dim"],
-        None if ids[0] is None else np.concatenate(ids),
-        sha256(path / MANIFEST),
-    )
-
-
-def _checked_part(path: Path, manifest: dict, number: int) -> Path:
-    """The folder of a part, if it is the one that was built."""
-    folder = _part(path, number)
-    if not (folder / MANIFEST).is_file():
-        raise FileNotFoundError(f"{path} is incomplete: {folder.name} is missing")
-    if sha256(folder / MANIFEST) != manifest["parts"][number]["manifest_sha256"]:
-        raise IndexFolderError(
-            f"{folder} is not the part that was built here: build the index again"
-        )
-    return folder
 
 
 def _gathered_ids(parts: Sequence, offsets: Sequence[int]) -> np.ndarray | None:
@@ -282,31 +221,6 @@ def _digest(embeddings: np.ndarray, ids: np.ndarray | None, how: dict) -> str:
     return digest.hexdigest()
 
 
-def _finish(folder: Path, bounds: Sequence[int], dim: int, how: dict) -> None:
-    parts = []
-    for number, first_row in enumerate(bounds[:-1]):
-        manifest = sha256(_part(folder, number) / MANIFEST)
-        parts.append({"first_row": int(first_row), "manifest_sha256": manifest})
-    facts = {"num_rows": int(bounds[-1]), "dim": dim, "fingerprint": how["fingerprint"]}
-    values = {"format_version": FORMAT_VERSION, "kind": "sharded", **facts, "parts": parts}
-    write_json(folder / MANIFEST, values)
-
-
-def _read_manifest(path: Path, fingerprint: str | None) -> dict:
-    if not path.is_dir():
-        raise FileNotFoundError(f"no index at {path}: there is no such folder")
-    manifest = read_json(path / MANIFEST, what="index")
-    missing = [name for name in _FIELDS if name not in manifest]
-    if manifest.get("kind") != "sharded" or missing:
-        raise IndexFolderError(f"{path} is no sharded index: open it with open_index")
-    if fingerprint is not None and manifest["fingerprint"] != fingerprint:
-        raise IndexFolderError(
-            f"{path} was built from another model's embeddings: expected fingerprint "
-            f"{fingerprint!r}, found {manifest['fingerprint']!r}; build the index again"
-        )
-    return manifest
-
-
 def _bounds(num_rows: int, parts: int) -> list[int]:
     if not 1 <= parts <= num_rows:
         raise ValueError(f"parts must be between 1 and the rows ({num_rows}), received {parts}")
@@ -318,10 +232,6 @@ def _wanted(only: Sequence[int] | None, parts: int) -> list[int]:
     if not wanted or wanted[0] < 0 or wanted[-1] >= parts:
         raise ValueError(f"parts are numbered 0 to {parts - 1}, received {wanted}")
     return wanted
-
-
-def _part(folder: Path, number: int) -> Path:
-    return folder / f"{PART}{number:05d}"
 
 
 def _source(part: Path) -> Path:
