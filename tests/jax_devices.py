@@ -60,7 +60,7 @@ def main(root: Path) -> None:
     keep("norm four", four, "arcface", norm=BatchNorm)
     train(root / "norm_resumed", four, "arcface", norm=BatchNorm, steps=2)
     keep("norm resumed", four, "arcface", norm=BatchNorm)
-    for name in ("arcface", "ge2e", "triplet", "supervised_contrastive"):
+    for name in ("arcface", *tiny.PAIR_LOSSES):
         keep(f"{name} four", four, name)
     keep("arcface micro", four, "arcface", micro_batches=2)
     keep("ge2e micro", two, "ge2e", micro_batches=2)

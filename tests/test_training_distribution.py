@@ -19,8 +19,7 @@ from landmarks_tf.training.distribution import (
     fit_scope,
 )
 from tests.conftest import ROOT
-
-PAIR_LOSSES = ("ge2e", "triplet", "supervised_contrastive", "proxy_anchor")
+from tests.tiny_replicas import PAIR_LOSSES
 
 
 def test_one_device_is_the_default_without_several_gpus():

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from landmarks_tf.training import mesh
-from tests import two_replicas
+from tests import tiny_replicas, two_replicas
 from tests.conftest import ROOT
 
 pytest.importorskip("jax", reason="JAX, the second Keras backend, is not installed (extra `jax`)")
@@ -84,7 +84,7 @@ def test_four_devices_train_as_one_and_resume(folder, runs, facts):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["arcface", *two_replicas.PAIR_LOSSES])
+@pytest.mark.parametrize("name", ["arcface", *tiny_replicas.PAIR_LOSSES])
 def test_every_loss_sees_the_whole_batch(folder, runs, name):
     # On TensorFlow, written out, on one device.
     weights, losses, _ = two_replicas.by_hand(name)

@@ -11,6 +11,8 @@ import numpy as np
 P, K, SIDE, CLASSES = 8, 2, 8, 10
 BATCH_SIZE = P * K
 STEPS = 3
+# Each term of these is of several rows, so that devices have to know each other's.
+PAIR_LOSSES = ("ge2e", "triplet", "supervised_contrastive", "proxy_anchor")
 
 
 def loss_named(name: str):

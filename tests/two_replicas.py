@@ -19,8 +19,6 @@ from landmarks_tf.training.micro_batches import use_micro_batches
 from landmarks_tf.training.optimizers import AdamW
 from tests import tiny_replicas as tiny
 
-PAIR_LOSSES = ("ge2e", "triplet", "supervised_contrastive", "proxy_anchor")
-
 
 def by_hand(name: str, parts: int = 1, order=None):
     """SGD with momentum on the mean over `parts` of the loss of each; written out, on one device.
@@ -109,7 +107,7 @@ def main(path: str) -> None:
         out.update({f"{run}/weights/{key}": value for key, value in weights.items()})
         out.update({f"{run}/logs/loss": losses.mean(), f"{run}/norms": norms})
 
-    for name in ("arcface", *PAIR_LOSSES):
+    for name in ("arcface", *tiny.PAIR_LOSSES):
         for parts in (1, 2):
             keep_by_hand(f"{name}/by hand/{parts}", *by_hand(name, parts))
     spread = np.arange(tiny.BATCH_SIZE).reshape(2, 2, -1).swapaxes(0, 1).ravel()
@@ -119,7 +117,7 @@ def main(path: str) -> None:
     keep("arcface/mirrored/micro", *trained(mirrored, "arcface", micro_batches=2))
     keep("triplet/one/micro", *trained(one, "triplet", micro_batches=2))
     keep("ge2e/gathered/micro", *trained(mirrored, "ge2e", gather=True, micro_batches=2))
-    for name in PAIR_LOSSES:
+    for name in tiny.PAIR_LOSSES:
         keep(f"{name}/mirrored", *trained(mirrored, name))
         keep(f"{name}/gathered", *trained(mirrored, name, gather=True))
     for kind, norm in (("ours", BatchNorm), ("keras", keras.layers.BatchNormalization)):
