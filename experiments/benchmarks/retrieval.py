@@ -70,7 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("what is to be searched? Give --rows and --dim, or --embeddings")
     if options.spectrum and options.embeddings:
         parser.error("--spectrum is a built-in one; --embeddings have their own: give one of them")
-    options.spectrum = options.spectrum or BUILT_IN[0]
+    if not options.embeddings:
+        options.spectrum = options.spectrum or BUILT_IN[0]
     asked = options.subjects.split(",")
     if unknown := [name for name in asked if name not in TITLES]:
         parser.error(f"no subject {unknown[0]!r}; there are {', '.join(TITLES)}")

@@ -1,7 +1,9 @@
 """The folder of an index in parts: which there are, and whether they are those it was made of.
 
-index/manifest.json             the parts, their rows and what they were made from
-index/part-00000/ ...           each an index of its own, ScaNN's or exact
+    index/manifest.json             the parts, their first rows, a digest of each part's manifest
+    index/part-00000/ ...           each an index of its own, ScaNN's or exact
+
+`ShardedIndex` makes it and searches it.
 """
 
 from __future__ import annotations
