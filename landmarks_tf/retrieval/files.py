@@ -64,7 +64,9 @@ def read_npy(path: Path, *, what: str, mmap: bool = False) -> np.ndarray:
     except FileNotFoundError:
         raise FileNotFoundError(f"{what}: {path} is missing") from None
     except (ValueError, EOFError) as error:
-        raise ValueError(f"{what}: {path} is not a whole .npy file: {error}") from None
+        # NumPy takes whatever it does not know for a pickle, and advises to load it all the same.
+        reason = "it holds no array of numbers or text" if "pickle" in str(error) else error
+        raise ValueError(f"{what}: {path} is not a whole .npy file: {reason}") from None
     if not isinstance(array, np.ndarray):
         raise ValueError(f"{what}: {path} holds several arrays (.npz), expected one .npy array")
     return array
