@@ -12,7 +12,7 @@ from pathlib import Path
 
 import keras
 
-from landmarks_tf.models.pretrained import PretrainedWeights, digests_of
+from landmarks_tf.models.published_weights import PretrainedWeights, digests_of
 
 SILENCE_S = 60.0  # how long a server may send nothing before it is given up
 

@@ -14,7 +14,8 @@ import numpy as np
 from landmarks_tf.models.keras_files import HDF5_START, ZIPPED_WEIGHTS, names_in
 from landmarks_tf.models.keras_weights import read_keras_weights
 from landmarks_tf.models.known_networks import guess_network
-from landmarks_tf.models.pretrained import PRETRAINED, PretrainedWeights, identify, rows_of
+from landmarks_tf.models.pretrained import PRETRAINED, identify, rows_of
+from landmarks_tf.models.published_weights import PretrainedWeights
 from landmarks_tf.models.torch_files import STREAM_START, is_safetensors, read_state_dict
 from landmarks_tf.models.torch_weights import (
     ModuleOf,
