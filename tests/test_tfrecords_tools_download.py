@@ -1,51 +1,29 @@
-"""Whole downloads from a real local server: faults, kills, full disks, and what is left of each."""
+"""Whole downloads from a real local server: faults, full disks, and what is left of each."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import fcntl
 import re
 import resource
-import signal
-import subprocess
-import sys
 import threading
-import time
-from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
-from tests.gldv2_server import Gldv2Server, gldv2_server, image_ids, tar_of_images
-from tfrecords_tools.download.fetch import Patience
-from tfrecords_tools.download.options import DownloadOptions
-from tfrecords_tools.download.published import PublishedTar, published_tables
-from tfrecords_tools.download.run import DownloadError, download, dry_run
-from tfrecords_tools.download.state import DownloadFolder
-from tfrecords_tools.raw import RawFolder
-
-SPLITS = ("train", "index", "test")
-TARS = (("train", 0), ("train", 1), ("index", 0), ("index", 1), ("test", 0), ("test", 1))
-QUICK = Patience(
-    tries=4, first_wait_s=0.001, longest_wait_s=0.01, silence_s=20, progress_bytes=5_000
+from tests.gldv2_downloads import (
+    OPTIONS,
+    QUICK,
+    SPLITS,
+    TARS,
+    fetch,
+    left_over,
+    on_disk,
+    publish,
 )
-OPTIONS = DownloadOptions(tars=frozenset({0, 1}), jobs=4, patience=QUICK)
-
-
-def publish(server: Gldv2Server, images_per_tar: int = 12, size: int = 700) -> dict[str, bytes]:
-    """Puts two tars a split and every CSV on the server; what should lie on disk afterwards."""
-    expected = {}
-    for split, number in TARS:
-        tar, images = tar_of_images(image_ids(split, number, images_per_tar), size)
-        server.add_tar(split, number, tar)
-        expected |= {f"{split}/{name}": content for name, content in images.items()}
-    for table in published_tables(SPLITS):
-        ids = [name[-20:-4] for name in expected if name.startswith(table.name[:4])]
-        rows = "".join(",".join([name, *["1"] * (len(table.columns) - 1)]) + "\n" for name in ids)
-        content = f"{','.join(table.columns)}\n{rows or '1,2'}".encode()
-        server.files[f"{table.folder}/{table.name}"] = expected[table.name] = content
-    return expected
+from tests.gldv2_server import gldv2_server, image_ids, tar_of_images
+from tfrecords_tools.download.published import published_tables
+from tfrecords_tools.download.run import DownloadError, download, dry_run
+from tfrecords_tools.raw import RawFolder
 
 
 @pytest.fixture
@@ -62,47 +40,6 @@ def expected(server):
 @pytest.fixture
 def out(tmp_path):
     return tmp_path / "gldv2"
-
-
-def fetch(server, out, **changes):
-    """A download into `out`; (its report, the lines it says)."""
-    lines = []
-    options = dataclasses.replace(OPTIONS, base_url=server.url, **changes)
-    return download(out, options, progress=False, say=lines.append), lines
-
-
-def on_disk(out: Path) -> dict[str, bytes]:
-    """Everything a reader of the data set would see: not the state, not what is on its way."""
-    return {
-        str(path.relative_to(out)): path.read_bytes()
-        for path in out.rglob("*")
-        if path.is_file() and ".download" not in path.parts
-    }
-
-
-def left_over(out: Path) -> list[str]:
-    """Tars and parts that are still there."""
-    found = (*out.rglob("*.tar"), *out.rglob("*.part"), *out.rglob("*.part.json"))
-    return sorted(str(path.relative_to(out)) for path in found)
-
-
-def test_everything_is_fetched_and_nothing_twice(server, expected, out):
-    report, lines = fetch(server, out)
-    assert on_disk(out) == expected
-    assert left_over(out) == []
-    assert (report.tars, report.images, report.tables, report.repairs) == (6, 72, 12, 0)
-    sent = sum(len(content) for path, content in server.files.items() if "md5" not in path)
-    assert report.bytes == sent
-    assert lines[-3:] == [
-        "train: 2 of 500 tars are here, 24 images",
-        "index: 2 of 100 tars are here, 24 images",
-        "test: 2 of 20 tars are here, 24 images",
-    ]
-    server.asked.clear()
-    again, lines = fetch(server, out)
-    assert server.asked == []  # it does not even need the network
-    assert (again.tars, again.bytes) == (0, 0)
-    assert lines[:2] == ["CSVs: 0 of 12 to fetch", "train: 0 of 2 tars to fetch"]
 
 
 def test_what_was_fetched_is_a_raw_folder(server, expected, out):
@@ -201,71 +138,6 @@ def test_a_hostile_tar_is_refused_though_its_checksum_is_right(server, expected,
     assert left_over(out) == []
 
 
-def test_only_the_tar_of_a_lost_image_is_fetched_again(server, expected, out):
-    fetch(server, out)
-    lost, cut = [f"train/{i[0]}/{i[1]}/{i[2]}/{i}.jpg" for i in image_ids("train", 1, 2)]
-    (out / lost).unlink()
-    (out / cut).write_bytes(b"half")
-    server.asked.clear()
-    report, lines = fetch(server, out)
-    assert "train/images_001.tar was extracted, 1 of its images are gone: fetched again" in lines
-    assert report.tars == 1
-    assert [path for path in server.files if server.gets(path)] == [
-        *("train/images_001.tar", "md5sum/train/md5.images_001.txt"),
-    ]
-    assert on_disk(out) == expected
-    (out / cut).write_bytes(b"half")
-    assert fetch(server, out)[0].tars == 0  # names are all there
-    assert fetch(server, out, recheck=True)[0].tars == 1  # sizes are not
-    assert on_disk(out) == expected
-
-
-def test_notes_that_cannot_be_read_are_as_none(server, expected, out):
-    fetch(server, out)
-    folder = DownloadFolder(out)
-    first, second = PublishedTar("index", 0), PublishedTar("index", 1)
-    (out / "index/.download/images_000.json").write_text('{"md5": "')
-    (out / "index/.download/images_001.images.npy").write_bytes(b"\x93NUMPY")
-    (out / ".download/test.csv.json").write_text("[]")
-    assert folder.note_of_tar(first) is None
-    assert folder.images_of_tar(second) is None
-    report, _ = fetch(server, out)
-    assert (report.tars, report.tables) == (2, 0)  # of the CSV the server's length was enough
-    assert folder.note_of_tar(first).images == 12
-
-
-def test_tables_that_are_there_already(server, expected, out):
-    """One that another program fetched stays; another file of that name is put aside."""
-    out.mkdir()
-    (out / "train.csv").write_bytes(expected["train.csv"])
-    (out / "test.csv").write_bytes(b"id\nmine\n")
-    _, lines = fetch(server, out)
-    assert server.gets("metadata/train.csv") == []
-    there = on_disk(out)
-    assert there.pop("test.csv.old") == b"id\nmine\n"
-    assert there == expected
-    assert (
-        f"{out}/test.csv was another file than the published one: it is test.csv.old now" in lines
-    )
-
-
-def test_tars_are_kept_or_found(server, expected, out):
-    fetch(server, out, keep_tars=True)
-    kept = {f"{split}/images_{number:03d}.tar" for split, number in TARS}
-    assert on_disk(out).keys() == expected.keys() | kept
-    for split in SPLITS:  # as the published scripts leave a folder: tars, and no notes of ours
-        for note in (out / split / ".download").iterdir():
-            note.unlink()
-    (out / "test/images_001.tar").write_bytes(b"half")
-    server.asked.clear()
-    report, _ = fetch(server, out)
-    assert report.tars == 6
-    assert [path for path in server.files if path in kept and server.gets(path)] == [
-        "test/images_001.tar"
-    ]
-    assert (out / "train/images_000.tar").is_file()  # it was not ours to remove
-
-
 def test_other_files_in_a_tar_are_told(server, expected, out):
     tar, _ = tar_of_images(image_ids("train", 0, 12), extra=(("README", b"hello"),))
     server.add_tar("train", 0, tar)
@@ -341,114 +213,6 @@ def test_one_download_at_a_time(server, expected, out):
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(OSError, match=rf"another process is downloading into {out}: wait"):
             fetch(server, out)
-
-
-# --- the command, killed -------------------------------------------------------------------------
-
-
-def start(server, out, *more: str) -> subprocess.Popen:
-    words = ("download", "--out", str(out), "--tars", "0-1", "--base-url", server.url)
-    return subprocess.Popen(
-        [sys.executable, "-m", "tfrecords_tools", *words, *more],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def wait_for(condition) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def test_killed_again_and_again_it_ends_with_the_same_files(server, out):
-    """SIGKILL at several moments; what readers see is whole at each, and nothing is lost."""
-    expected = publish(server, images_per_tar=60, size=8_000)
-    server.rate = 400_000  # of each connection: a tar takes more than a second
-    kills = 0
-    for pause in (0.1, 0.3, 0.5, 0.7, 0.9, 60):
-        process = start(server, out)
-        wait_for(lambda process=process: server.sending or process.poll() is not None)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(pause)
-        kills += process.poll() is None
-        process.kill()
-        process.communicate()
-        assert on_disk(out).items() <= expected.items()
-        wait_for(lambda: not server.sending)
-        if process.returncode == 0:
-            break
-    assert kills >= 3
-    assert on_disk(out) == expected
-    assert left_over(out) == []
-    ranges = [asked for path in server.files for asked in server.gets(path) if asked]
-    assert len(ranges) >= 3  # what was there was not fetched again
-
-
-def test_killed_while_it_extracts(server, out, monkeypatch):
-    """A process that dies between two images: the tar is there, and is not fetched again."""
-    expected = publish(server)
-    script = (
-        "import os, signal, sys\n"
-        "from tfrecords_tools.download import extract\n"
-        "copy, done = extract._copy, []\n"
-        "def dying(*arguments):\n"
-        "    copy(*arguments)\n"
-        "    done.append(1)\n"
-        "    if len(done) == 7: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "extract._copy = dying\n"
-        "from tfrecords_tools.__main__ import main\n"
-        "main(sys.argv[1:])\n"
-    )
-    words = ["download", "--out", str(out), "--tars", "0-1", "--base-url", server.url, "--jobs=1"]
-    done = subprocess.run([sys.executable, "-c", script, *words], cwd=ROOT, check=False)
-    assert done.returncode == -signal.SIGKILL
-    assert len(list(out.rglob("[0-9a-f]/**/*.jpg"))) == 6
-    assert left_over(out) == ["train/.download/images_000.tar"]
-    assert on_disk(out).items() <= expected.items()
-    server.asked.clear()
-    fetch(server, out)
-    assert server.gets("train/images_000.tar") == []
-    assert on_disk(out) == expected
-    assert not (out / "train/.download/images_000").exists()
-
-
-def test_ctrl_c_ends_it_at_once_even_where_a_server_is_silent(server, expected, out):
-    server.faults = {path: ["silent"] * 9 for path in server.files if path.endswith(".tar")}
-    process = start(server, out)
-    wait_for(lambda: server.gets("train/images_001.tar"))
-    began = time.monotonic()
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=40)
-    assert process.returncode == 130
-    assert time.monotonic() - began < 20  # the silence would be borne for 60 s
-    assert errors.endswith("interrupted: give the same command again to continue\n")
-    server.faults = {}
-    fetch(server, out)
-    assert on_disk(out) == expected
-
-
-def test_the_command_reports_and_its_errors_are_for_people(server, expected, out, tools):
-    words = ["download", "--out", out, "--base-url", server.url, "--tars", "0-1"]
-    code, told, _ = tools(*words, "--dry-run")
-    assert code == 0
-    assert "train: 2 of 2 tars to fetch" in told
-    code, told, _ = tools(*words)
-    assert code == 0
-    assert "fetched " in told
-    del server.files["md5sum/test/md5.images_000.txt"]
-    (out / "test/.download/images_000.json").unlink()
-    code, _, errors = tools(*words)
-    assert code == 1
-    assert errors.splitlines()[-3:-1] == [
-        "error: 1 file(s) could not be fetched:",
-        f"  test/images_000.tar: {server.url}/md5sum/test/md5.images_000.txt: the server has "
-        "no such file (404)",
-    ]
-    assert tools(*words, "--jobs", "0")[0] == 2
 
 
 def test_no_thread_is_left(server, expected, out):

@@ -2,38 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import hashlib
-import random
-import shutil
-import socket
-import ssl
-import subprocess
 import threading
 import time
 
 import pytest
 
+from tests.fetched_file import CONTENT, IMPATIENT, MD5, PATH, QUICK, getter
 from tests.gldv2_server import gldv2_server
-from tfrecords_tools.download.fetch import (
-    Patience,
-    StoppedError,
-    announced_size,
-    fetch,
-    fetch_text,
-)
-from tfrecords_tools.download.http import RefusedError, UnansweredError, asking
-from tfrecords_tools.download.partial import PartialFile, partial_path
-
-CONTENT = random.Random(5).randbytes(300_000)
-MD5 = hashlib.md5(CONTENT).hexdigest()
-QUICK = Patience(
-    tries=4, first_wait_s=0.001, longest_wait_s=0.01, silence_s=20, progress_bytes=10_000
-)
-# Where silence is what is tested; on a busy machine it may find some where there is none.
-IMPATIENT = dataclasses.replace(QUICK, silence_s=0.4)
-PATH = "train/images_000.tar"
+from tfrecords_tools.download.fetch import Patience, announced_size, fetch_text
+from tfrecords_tools.download.http import RefusedError, UnansweredError
+from tfrecords_tools.download.partial import partial_path
 
 
 @pytest.fixture
@@ -45,27 +23,7 @@ def server():
 
 @pytest.fixture
 def get(server, tmp_path):
-    """Fetches the file, with or without its MD5; the ticks must add up to its size."""
-
-    def call(md5=MD5, patience=QUICK, stop=None, **options):
-        ticks = []
-        target = tmp_path / "file"
-        done = fetch(
-            f"{server.url}/{PATH}", target, md5=md5, patience=patience,
-            stop=stop or threading.Event(), tick=ticks.append, **options,
-        )  # fmt: skip
-        assert target.read_bytes() == server.files[PATH]
-        assert done.bytes == sum(ticks) == len(server.files[PATH])
-        assert done.md5 == hashlib.md5(server.files[PATH]).hexdigest()
-        assert [path.name for path in tmp_path.iterdir()] == ["file"]
-        return done
-
-    return call
-
-
-def leave(tmp_path, content: bytes) -> None:
-    """What a killed run leaves of the file."""
-    partial_path(tmp_path / "file").write_bytes(content)
+    return getter(server, tmp_path)
 
 
 @pytest.mark.parametrize("md5", [MD5, None])
@@ -222,164 +180,10 @@ def test_a_trickle_is_a_stall(server, get):
     assert server.gets(PATH)[1].startswith("bytes=")
 
 
-def test_what_an_earlier_run_left_is_continued(server, get, tmp_path):
-    leave(tmp_path, CONTENT[:123_456])
-    get()
-    assert server.gets(PATH) == ["bytes=123456-"]
-
-
-@pytest.mark.parametrize("left", [CONTENT[:99] + b"!", CONTENT + b"more", b"x" * 300_000])
-def test_what_an_earlier_run_left_may_be_wrong(server, get, tmp_path, left):
-    leave(tmp_path, left)
-    assert get().broken == 1
-    assert server.gets(PATH) == [f"bytes={len(left)}-", ""]
-
-
-def test_a_file_that_moved_is_continued_where_it_is(server, get, tmp_path):
-    leave(tmp_path, CONTENT[:1000])
-    server.faults[PATH] = ["moved"]
-    assert get().broken == 0
-    assert server.gets(PATH) == ["bytes=1000-", "bytes=1000-"]
-    (tmp_path / "file").unlink()
-    server.faults[PATH] = ["moved"] * 99  # to itself
-    with pytest.raises(RefusedError, match=r"never to the file \(302\)$"):
-        get()
-
-
-def test_a_whole_file_without_its_name_needs_no_server(server, get, tmp_path):
-    leave(tmp_path, CONTENT)
-    get()
-    assert server.asked == []
-
-
-def test_a_file_that_changes_between_two_runs_is_not_joined(server, get, tmp_path):
-    server.faults[PATH] = ["cut", *["missing"] * 9]
-    with pytest.raises(RefusedError, match=r"404"):
-        get(None)
-    assert partial_path(tmp_path / "file").stat().st_size == 150_000
-    server.files[PATH] = random.Random(6).randbytes(200_000)
-    server.faults[PATH] = []
-    get(None)
-    assert server.gets(PATH)[-1] == "bytes=150000-"  # with the old version's tag: all of the new
-
-
-def test_a_file_that_shrank_between_two_runs_is_not_taken(server, get, tmp_path):
-    server.faults[PATH] = ["cut", *["missing"] * 9]
-    with pytest.raises(RefusedError, match=r"404"):
-        get(None)
-    server.files[PATH], server.faults[PATH] = CONTENT[:100], []
-    get(None)
-
-
 def test_more_than_there_may_be_is_refused(server, get):
     server.faults[PATH] = ["chunked"]
     with pytest.raises(RefusedError, match=r"more came than the 1000 bytes there should be"):
         get(largest=1000)
-
-
-def test_no_connection_says_so(tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    with pytest.raises(RefusedError, match=rf"127.0.0.1:{port}/f: Connection refused \(4 tries\)"):
-        fetch(
-            f"http://127.0.0.1:{port}/f", tmp_path / "f", md5=MD5, patience=QUICK,
-            stop=threading.Event(),
-        )  # fmt: skip
-
-
-def test_what_is_no_http_says_so(tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def greet():
-            for _ in range(QUICK.tries):
-                client, _ = server.accept()
-                with client:
-                    client.recv(1000)
-                    client.sendall(b"220 mail.example ready\r\n")
-
-        thread = threading.Thread(target=greet)
-        thread.start()
-        url = f"http://127.0.0.1:{server.getsockname()[1]}/f"
-        with pytest.raises(RefusedError, match=r"220 mail.example ready"):
-            fetch(url, tmp_path / "f", md5=MD5, patience=QUICK, stop=threading.Event())
-        thread.join()
-
-
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
-def test_a_certificate_that_nobody_vouches_for_is_refused_at_once(tmp_path):
-    pem = tmp_path / "both.pem"
-    words = "req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost"
-    subprocess.run(
-        ["openssl", *words.split(), "-keyout", pem, "-out", tmp_path / "cert.pem"],
-        check=True,
-        capture_output=True,
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / "cert.pem", pem)
-    asked = []
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def shake_hands():
-            client, _ = server.accept()
-            asked.append(1)
-            with client, contextlib.suppress(OSError):
-                context.wrap_socket(client, server_side=True).close()
-
-        thread = threading.Thread(target=shake_hands)
-        thread.start()
-        url = f"https://127.0.0.1:{server.getsockname()[1]}/f"
-        with pytest.raises(RefusedError, match=r"/f: self.signed certificate"):
-            fetch(url, tmp_path / "f", md5=MD5, patience=QUICK, stop=threading.Event())
-        thread.join()
-    assert asked == [1]
-
-
-@pytest.mark.parametrize("md5", [MD5, None])
-def test_another_server_that_knows_ranges(tmp_path, md5):
-    """Starlette's, behind uvicorn: its entity tags, its If-Range, its 416."""
-    uvicorn = pytest.importorskip("uvicorn")
-    staticfiles = pytest.importorskip("starlette.staticfiles")
-    folder = tmp_path / "served"
-    folder.mkdir()
-    (folder / "f").write_bytes(CONTENT)
-    config = uvicorn.Config(
-        staticfiles.StaticFiles(directory=folder), log_level="error", lifespan="off", ws="none"
-    )
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        try:
-            url = f"http://127.0.0.1:{listening.getsockname()[1]}/f"
-            with asking(url, silence_s=5) as answer:
-                tag = answer.validator
-            assert announced_size(url, silence_s=5) == 300_000
-            for kept, version in ((1000, tag), (300_000, tag), (1000, '"another"')):
-                with PartialFile(tmp_path / "f") as part:
-                    part.begin(version)
-                    part.append(CONTENT[:kept] if version == tag else b"x" * kept)
-                fetch(url, tmp_path / "f", md5=md5, patience=QUICK, stop=threading.Event())
-                assert (tmp_path / "f").read_bytes() == CONTENT
-        finally:
-            server.should_exit = True
-            thread.join()
-
-
-def test_a_stop_ends_pieces_and_pauses(server, get, tmp_path):
-    stop = threading.Event()
-    stop.set()
-    with pytest.raises(StoppedError):
-        get(stop=stop)
-    server.faults[PATH] = ["busy"] * 9
-    server.retry_after = "60"
-    stop = threading.Event()
-    threading.Timer(0.1, stop.set).start()
-    began = time.monotonic()
-    with pytest.raises(StoppedError):
-        get(stop=stop, patience=Patience())
-    assert time.monotonic() - began < 30
-    server.faults = {}
-    get()  # and what came goes on
 
 
 def test_a_text(server):
