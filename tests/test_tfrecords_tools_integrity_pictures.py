@@ -52,23 +52,31 @@ def test_every_image_has_a_verdict_in_order(raw):
     assert verdicts(raw, workers=1) == found
 
 
-def test_proven_images_are_not_opened_again_but_bad_and_changed_ones_are(raw, tmp_path):
+def test_proven_images_are_not_opened_again_but_bad_and_changed_ones_are(
+    raw, tmp_path, monkeypatch
+):
     place = tmp_path / "train.journal"
     ids = raw.files()
     paths = [raw.image_path(image_id) for image_id in ids.tolist()]
     paths[0].write_bytes(b"")
     assert not any(v.noted for v in verdicts(raw, journal=Journal(place)))
-    # The same size and time as before: only the journal can think these good.
+    # The same size and time as before: the inode tells.
     before = paths[1].stat()
     paths[1].write_bytes(bytes(before.st_size))
     os.utime(paths[1], ns=(before.st_atime_ns, before.st_mtime_ns))
     paths[2].write_bytes(b"changed")
+    opened = []
+    monkeypatch.setattr(
+        pictures, "inspect_file", lambda path: opened.append(path) or inspect_file(path)
+    )
     found = verdicts(raw, journal=Journal(place))
-    assert [v.fault for v in found[:4]] == ["empty file", "", "not an image", ""]
-    assert [v.noted for v in found[:4]] == [False, True, False, True]
-    assert sum(v.noted for v in found) == 148
+    assert [v.fault for v in found[:4]] == ["empty file", "not an image", "not an image", ""]
+    assert [v.noted for v in found[:4]] == [False, False, False, True]
+    assert sum(v.noted for v in found) == 147
+    assert sorted(opened) == sorted(paths[:3])
     again = verdicts(raw, journal=Journal(place, again=True))
     assert [v.fault for v in again[:3]] == ["empty file", "not an image", "not an image"]
+    assert len(opened) == 153
 
 
 def test_stopped_in_the_middle_it_goes_on_where_it_was(raw, tmp_path):

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import signal
 import subprocess
 import sys
 
@@ -224,6 +226,47 @@ try:
 except resume.PlanMismatchError as error:
     print(error)
 """
+
+
+def test_a_second_conversion_in_this_process_is_kept_out(tmp_path):
+    with resume.locked(tmp_path, "train"):
+        with resume.locked(tmp_path, "index"):
+            pass
+        with (
+            pytest.raises(PlanMismatchError, match="another process is converting split 'train'"),
+            resume.locked(tmp_path, "train"),
+        ):
+            pass
+    with resume.locked(tmp_path, "train"):
+        pass
+
+
+FORKED = """
+import os, signal, sys, time
+from pathlib import Path
+from tfrecords_tools import resume
+with resume.locked(Path(sys.argv[1]), "train"):
+    child = os.fork()
+    if not child:
+        signal.pause()
+    print(child, flush=True)
+    signal.pause()
+"""
+
+
+def test_a_worker_that_outlives_a_killed_conversion_holds_no_lock(tmp_path):
+    process = subprocess.Popen([sys.executable, "-c", FORKED, tmp_path], stdout=subprocess.PIPE)
+    child = int(process.stdout.readline())
+    try:
+        with pytest.raises(PlanMismatchError), resume.locked(tmp_path, "train"):
+            pass
+        process.kill()
+        process.wait()
+        with resume.locked(tmp_path, "train"):
+            pass
+    finally:
+        os.kill(child, signal.SIGKILL)
+        process.stdout.close()
 
 
 def test_a_second_process_is_kept_out(tmp_path):

@@ -93,7 +93,7 @@ def test_a_shard_that_cannot_be_written_stops_the_others(make):
 
 # The pool of processes, in a program of its own: what is killed and interrupted here is real.
 SLOW = """
-import sys, time
+import signal, sys, threading, time
 from pathlib import Path
 import numpy as np
 from tfrecords_tools import resume, workers
@@ -112,6 +112,10 @@ class Slow:
 
 if __name__ == "__main__":
     workers.IMAGES_PER_PROCESS = 1
+    if sys.argv[3] == "spawn":  # a second thread, and no fork is safe
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
+    assert workers.start_method() == sys.argv[3]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("the parent's answer"))
     out = Path(sys.argv[2])
     resume.state_folder(out, "train").mkdir(parents=True)
     ids = np.array([f"{i:016d}" for i in range(200)], "S16")
@@ -130,15 +134,15 @@ if __name__ == "__main__":
 """
 
 
-@pytest.fixture
-def slow(tmp_path):
+@pytest.fixture(params=["fork", "spawn"])
+def slow(tmp_path, request):
     """The program, once its workers write; killed at the end of the test."""
     (tmp_path / "slow.py").write_text(SLOW)
     picture = tmp_path / "picture.jpg"
     picture.write_bytes(gldv2.picture("x"))
     process = subprocess.Popen(
-        [sys.executable, tmp_path / "slow.py", picture, tmp_path / "out"],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        [sys.executable, tmp_path / "slow.py", picture, tmp_path / "out", request.param],
+        env=os.environ | {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -152,10 +156,10 @@ def slow(tmp_path):
 
 
 def _workers_of(process) -> list[int]:
-    """Process ids of what works for it, by the temporary files they write."""
+    """Process ids of what works for it."""
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     commands = {child: Path(f"/proc/{child}/cmdline").read_bytes() for child in children}
-    return [int(child) for child, words in commands.items() if b"spawn_main" in words]
+    return [int(child) for child, words in commands.items() if b"resource_tracker" not in words]
 
 
 def _gone(pid: int, seconds: float = 10) -> bool:
@@ -197,5 +201,15 @@ def test_a_worker_that_is_killed_is_told(slow):
         "error: a worker process was killed from outside, most likely for want of memory: "
         "try fewer --workers"
     )
+    assert errors == ""
+    assert not list(out.glob("train-*"))
+
+
+def test_a_worker_that_is_told_to_end_is_one_that_was_killed(slow):
+    """Not an interruption, which a fork would tell with its parent's answer to the signal."""
+    process, out = slow
+    os.kill(_workers_of(process)[0], signal.SIGTERM)
+    output, errors = process.communicate(timeout=30)
+    assert output.splitlines()[-1].startswith("error: a worker process was killed from outside")
     assert errors == ""
     assert not list(out.glob("train-*"))

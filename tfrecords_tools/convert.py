@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from landmarks_tf.records import Manifest, RecordIndex, list_splits, shard_name
 from tfrecords_tools import resume
 from tfrecords_tools.beam import cli as beam_cli
+from tfrecords_tools.checked import read_stamps, refuse_without_use, told
 from tfrecords_tools.convert_arguments import add_arguments as add_arguments
 from tfrecords_tools.finish import copy_metadata, finish_split, summary, write_label_map
 from tfrecords_tools.foreign import ForeignRecords
@@ -26,6 +26,7 @@ from tfrecords_tools.image_source import FolderImages, ImageSource
 from tfrecords_tools.images import Reencoding
 from tfrecords_tools.options import ConvertOptions, UsageError, options_from
 from tfrecords_tools.plan import Plan, SplitPlan, make_plan
+from tfrecords_tools.progress import progress_bar
 from tfrecords_tools.published_splits import as_published
 from tfrecords_tools.raw import RawFolder
 from tfrecords_tools.shards import shard_task
@@ -44,6 +45,7 @@ class Conversion:
     workers: int
     progress: bool
     say: Callable[[str], None]
+    stamps: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     @property
     def group(self) -> str:
@@ -56,6 +58,7 @@ def convert(
     options: ConvertOptions,
     *,
     workers: int | None = None,
+    checked: bool | str | os.PathLike = False,
     progress: bool = True,
     say: Callable[[str], None] = print,
 ) -> list[Manifest]:
@@ -69,6 +72,8 @@ def convert(
         out: the records folder; made when it is not there. Other splits in it stay as they are.
         options: what to convert, and how.
         workers: shards written at a time; None means one per available core.
+        checked: True, or the folder of its journals: do not decode again what `check` has proven
+            and what did not change since. The records are the same.
         progress: whether to draw a progress bar (only where standard error is a terminal).
         say: receives the lines that tell what was done.
 
@@ -77,14 +82,20 @@ def convert(
 
     Raises:
         ValueError: bad options, a raw folder that is not GLDv2 or whose CSVs are wrong, nothing to
-            convert, or an `out` that holds records of another plan.
+            convert, an `out` that holds records of another plan, or `checked` without a journal of
+            this folder.
         OSError: the disk is full, a folder is not writable, and the like; the finished shards stay.
     """
     if workers is not None and workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
+    if checked is not False:
+        refuse_without_use(options, has_files=not isinstance(raw, ForeignRecords))
     source, plan = plan_conversion(raw, options)
     workers = workers or len(os.sched_getaffinity(0))
-    job = Conversion(source, Path(out), options, plan, workers, progress, say)
+    stamps = {}
+    if checked is not False:
+        stamps = read_stamps(source, None if checked is True else checked, plan.splits)
+    job = Conversion(source, Path(out), options, plan, workers, progress, say, stamps)
     for line in remarks_on(plan, options):
         say(line)
     if resume.is_complete(job.out, job.group, plan):
@@ -160,17 +171,18 @@ def _write_shards(job: Conversion, splits: list[SplitPlan]) -> dict[str, dict[st
             shard,
             reencoding_of(job.options),
             job.options.verify_pixels,
+            job.stamps.get(split.split),
         )
         for split in splits
         for shard in range(split.num_shards)
         if shard_name(split.split, shard, split.num_shards) not in notes
     ]
-    bar = tqdm(
+    bar = progress_bar(
+        job.progress,
         total=sum(sizes.values()),
         initial=sum(sizes[name] for name in notes),
         unit=" images",
         desc=job.group,
-        disable=None if job.progress else True,
     )
     with bar:
         try:
@@ -185,6 +197,8 @@ def _write_shards(job: Conversion, splits: list[SplitPlan]) -> dict[str, dict[st
                 f"{error.strerror or error}\n{kept} of {len(sizes)} shards are finished "
                 "and kept: once this is mended, the same command continues"
             ) from error
+    if job.stamps:
+        job.say(told(list(notes.values())))
     return notes
 
 
@@ -246,7 +260,11 @@ def run(args: argparse.Namespace) -> int:
         ValueError, OSError: what `convert` raises; the caller prints it.
     """
     options = options_from(args)
+    if args.checked is not False:
+        refuse_without_use(options, has_files=args.records is None)
     if args.runner is not None:
+        if args.checked is not False:
+            raise UsageError("--checked is for processes of this machine, not for --runner")
         return beam_cli.run(args, options)
     if args.beam_options is not None:
         raise UsageError("--beam-options goes with --runner")
@@ -260,7 +278,7 @@ def run(args: argparse.Namespace) -> int:
         _, plan = plan_conversion(source, options)
         print_plan(plan, options)
         return 0
-    convert(source, args.out, options, workers=args.workers)
+    convert(source, args.out, options, workers=args.workers, checked=args.checked)
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from tfrecords_tools.beam import cli as beam_cli
+from tfrecords_tools.integrity.journal import JOURNALS
 from tfrecords_tools.options import (
     DEFAULT_JPEG_QUALITY,
     DELF_SHARDS,
@@ -69,6 +70,15 @@ def _add_image_arguments(parser: argparse.ArgumentParser) -> None:
         default=None,
         help="trust JPEG files by their headers: several times faster; for images that "
         "`check` has decoded",
+    )
+    parser.add_argument(
+        "--checked",
+        nargs="?",
+        const=True,
+        default=False,
+        metavar="DIR",
+        help="do not decode again what `check` has proven and what did not change since (by inode, "
+        f"size and times); DIR is check's --journal (default: {JOURNALS} in the GLDv2 folder)",
     )
     parser.add_argument(
         "--reencode-short-side",

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from landmarks_tf.records import (
     DamagedRecordError,
@@ -25,6 +24,7 @@ from landmarks_tf.records import (
 )
 from tfrecords_tools.dialects import DialectError, find_dialect, image_id, read_record
 from tfrecords_tools.images import BadImageError
+from tfrecords_tools.progress import ProgressBar, progress_bar
 from tfrecords_tools.raw import Listing
 from tfrecords_tools.tables import some_ids
 
@@ -98,12 +98,12 @@ class ForeignRecords:
         self.paths = tuple(map(str, (*first, *second)))
         self.dialect = _first_dialect(self.paths) if dialect == "auto" else dialect
         maps = {path.parent: _label_map(path.parent) for path in (*first, *second)}
-        with tqdm(
+        with progress_bar(
+            progress,
             total=sum(Path(path).stat().st_size for path in self.paths),
             unit="B",
             unit_scale=True,
             desc="reading",
-            disable=None if progress else True,
         ) as bar:
             parts = [
                 _relabeled(self._scan(number, path, state, bar), maps[Path(path).parent], path)
@@ -157,7 +157,7 @@ class ForeignRecords:
         row = self.rows[self._order[np.searchsorted(self.rows["id"], image_id, sorter=self._order)]]
         return f"{self.paths[row['file']]}, byte {row['offset']}"
 
-    def _scan(self, number: int, path: str, state: Path | None, bar: tqdm) -> np.ndarray:
+    def _scan(self, number: int, path: str, state: Path | None, bar: ProgressBar) -> np.ndarray:
         status = Path(path).stat()
         key = f"{Path(path).resolve()}\n{status.st_size}\n{status.st_mtime_ns}\n{self.dialect}"
         name = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()[:32]
@@ -224,7 +224,7 @@ def _first_dialect(paths: tuple[str, ...]) -> str:
     raise RecordsError(f"the {len(paths)} file(s) hold no records")
 
 
-def _scan_file(path: str, dialect: str, needs_label: bool, bar: tqdm) -> np.ndarray:
+def _scan_file(path: str, dialect: str, needs_label: bool, bar: ProgressBar) -> np.ndarray:
     rows, name, seen = [], Path(path).name, 0
     for number, (offset, record) in enumerate(read_frames(path)):
         where = f"{path}, record {number} at byte {offset}"

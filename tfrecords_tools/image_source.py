@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tfrecords_tools.images import MAX_FILE_BYTES, read_file
+from tfrecords_tools.integrity.journal import stamp_of
 from tfrecords_tools.raw import RawFolder, relative_path
 
 
@@ -42,8 +43,21 @@ class FolderImages:
         self._root = os.fspath(raw.root)
 
     def image_bytes(self, image_id: bytes) -> bytes:
-        path = f"{self._root}/{relative_path(self.raw.split, image_id)}"  # a Path costs more
+        path = self._path(image_id)
         return _read_plain_file(path) or read_file(Path(path))  # the latter says what is wrong
+
+    def is_unchanged(self, image_id: bytes, stamp: int) -> bool:
+        """Whether the file of an image has this stamp (`integrity.journal.stamp_of`).
+
+        Asked after its bytes were read, it tells that they are those that were proven.
+        """
+        try:
+            return stamp_of(Path(self._path(image_id)).stat()) == stamp
+        except OSError:
+            return False
+
+    def _path(self, image_id: bytes) -> str:
+        return f"{self._root}/{relative_path(self.raw.split, image_id)}"  # a Path costs more
 
     def check_still_there(self) -> None:
         try:

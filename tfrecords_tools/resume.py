@@ -30,6 +30,9 @@ from tfrecords_tools.plan import Plan
 
 GROUPS = {"train": ("train", "validation"), "index": ("index",), "test": ("test",)}
 IDS = "sha256_of_ids"
+# A lock of `lockf` is the process' own: workers forked from it do not hold it when it was killed.
+# So it keeps out other processes only, and the folders that are locked here are remembered.
+_locked_here: set[tuple[int, int]] = set()
 CONSEQUENCES = {"records_planned", "sha256_of_ids_and_labels", IDS, "shards"}
 
 
@@ -109,18 +112,24 @@ def locked(out: Path, group: str) -> Iterator[None]:
     """
     state = state_folder(out, group)
     state.mkdir(exist_ok=True)
+    key = (state.stat().st_dev, state.stat().st_ino)
+    taken = PlanMismatchError(
+        f"another process is converting split {group!r} into {out}: wait for it, or stop it"
+    )
+    if key in _locked_here:
+        raise taken
     descriptor = os.open(state / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+    _locked_here.add(key)
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise PlanMismatchError(
-                f"another process is converting split {group!r} into {out}: wait for it, or stop it"
-            ) from None
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            raise taken from None
         except OSError:
             pass  # a file system without locks: two conversions at once are then the user's care
         yield
     finally:
+        _locked_here.discard(key)
         os.close(descriptor)
 
 

@@ -40,6 +40,9 @@ class ShardTask:
         labels: (n,) int32; -1 where there are none.
         reencoding: None keeps all bytes as they are.
         verify_pixels: whether to prove that every image decodes.
+        stamps: (n,) uint64, of the images that were proven before, 0 for the others; such an image
+            is not proven again while its file has this stamp. None where nothing is known; only
+            for `FolderImages`.
     """
 
     images: ImageSource
@@ -50,6 +53,7 @@ class ShardTask:
     labels: np.ndarray
     reencoding: Reencoding | None = None
     verify_pixels: bool = True
+    stamps: np.ndarray | None = None
 
 
 def shard_task(
@@ -59,8 +63,9 @@ def shard_task(
     shard: int,
     reencoding: Reencoding | None = None,
     verify_pixels: bool = True,
+    stamps: np.ndarray | None = None,
 ) -> ShardTask:
-    """The task of writing shard number `shard` of a plan."""
+    """The task of writing shard number `shard` of a plan; `stamps` are of all its images."""
     first, end = int(plan.bounds[shard]), int(plan.bounds[shard + 1])
     return ShardTask(
         images,
@@ -71,6 +76,7 @@ def shard_task(
         plan.labels[first:end],
         reencoding,
         verify_pixels,
+        None if stamps is None else stamps[first:end],
     )
 
 
@@ -84,24 +90,28 @@ def write_shard(task: ShardTask, *, stop: Stop, tick: Callable[[], None]) -> dic
 
     Returns:
         a note: `name`, `bytes` and `sha256` of the file, `first` and `last` row of the plan,
-        `skipped`: [row, reason] of those left out, `offsets`: (n,) int64 of the others.
+        `skipped`: [row, reason] of those left out, `offsets`: (n,) int64 of the others, `checked`:
+        how many were not proven because they had been before.
 
     Raises:
         StoppedError: `stop` was set.
         OSError: the shard cannot be written, or the source of the images went away.
     """
-    offsets, skipped = array.array("q"), []
+    offsets, skipped, checked = array.array("q"), [], 0
     with ShardWriter(task.out / task.name) as writer:
         for place in range(len(task.ids)):
             if stop.is_set():
                 raise StoppedError
             try:
-                record = _record(task, place)
+                data = task.images.image_bytes(task.ids[place])
+                is_checked = _is_checked(task, place)
+                record = _record(task, place, data, is_checked)
             except BadImageError as error:
                 task.images.check_still_there()
                 skipped.append([task.first + place, str(error)])
             else:
                 offsets.append(writer.write(*record))
+                checked += is_checked
             tick()
     return {
         "name": task.name,
@@ -111,13 +121,19 @@ def write_shard(task: ShardTask, *, stop: Stop, tick: Callable[[], None]) -> dic
         "last": task.first + len(task.ids) - 1,
         "skipped": skipped,
         "offsets": np.array(offsets, np.int64),
+        "checked": checked,
     }
 
 
-def _record(task: ShardTask, place: int) -> list[bytes]:
+def _is_checked(task: ShardTask, place: int) -> bool:
+    """Whether an image was proven before; its bytes have to be read already."""
+    stamp = 0 if task.stamps is None else int(task.stamps[place])
+    return bool(stamp) and task.images.is_unchanged(task.ids[place], stamp)
+
+
+def _record(task: ShardTask, place: int, data: bytes, is_checked: bool) -> list[bytes]:
     image_id, label = task.ids[place], int(task.labels[place])
-    data = task.images.image_bytes(image_id)
-    if task.verify_pixels or task.reencoding is not None:
+    if task.reencoding is not None or (task.verify_pixels and not is_checked):
         image = prove_image(data, task.reencoding)
     else:
         image = trust_image(data)

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from landmarks_tf.records import (
     Manifest,
@@ -24,6 +23,7 @@ from landmarks_tf.records import (
     sha256_of_file,
     split_of_shard,
 )
+from tfrecords_tools.progress import ProgressBar, progress_bar
 from tfrecords_tools.record_check import check_record
 
 LISTED_PROBLEMS = 20
@@ -81,12 +81,7 @@ def verify_split(folder: Path, split: str, *, workers: int = 1, progress: bool =
     first = np.cumsum([0, *(shard.records for shard in manifest.shards)])
     stop = threading.Event()
     with (
-        tqdm(
-            total=manifest.num_records,
-            unit=" records",
-            desc=split,
-            disable=None if progress else True,
-        ) as bar,
+        progress_bar(progress, total=manifest.num_records, unit=" records", desc=split) as bar,
         concurrent.futures.ThreadPoolExecutor(workers) as pool,
     ):
         futures = []
@@ -174,7 +169,7 @@ def _check_shard(
     shard: ShardInfo,
     rows: np.ndarray | None,
     stop: threading.Event,
-    bar: tqdm,
+    bar: ProgressBar,
 ) -> tuple[int, list[str]]:
     """(records read, problems) of one shard."""
     path = folder / shard.name

@@ -12,6 +12,7 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import signal
+import sys
 import threading
 import types
 from collections.abc import Callable, Iterator, MutableSequence, Sequence
@@ -136,8 +137,7 @@ def _threads(workers: int, num_tasks: int) -> Iterator[Crew]:
 
 @contextlib.contextmanager
 def _processes(workers: int, num_tasks: int) -> Iterator[Crew]:
-    # Not forked: a copy of a process with threads (TensorFlow's, say) may hang.
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context(start_method())
     stop, counts = _Flag(context.RawValue("b", 0)), context.RawArray("Q", num_tasks)
     with ProcessPoolExecutor(
         workers, mp_context=context, initializer=_begin_process, initargs=(stop, counts)
@@ -145,11 +145,25 @@ def _processes(workers: int, num_tasks: int) -> Iterator[Crew]:
         yield pool, lambda *what: pool.submit(_work_here, *what), stop, counts
 
 
+def start_method() -> str:
+    """How worker processes begin: "fork" or "spawn".
+
+    A fork has all modules and the plan at once, where a new process takes a fifth of a second to
+    import them. But the copy of a process with threads (TensorFlow's, say) may hang.
+    """
+    try:
+        alone = len(list(Path("/proc/self/task").iterdir())) == 1
+    except OSError:
+        alone = False
+    return "fork" if alone and "tensorflow" not in sys.modules else "spawn"
+
+
 # What a worker process was started with; such things cannot be sent to it later.
 _process_state: dict[str, Any] = {}
 
 
 def _begin_process(stop: _Flag, counts: MutableSequence[int]) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a fork has its parent's answer to it
     decoding = strict_decoding()
     decoding.__enter__()  # for as long as the process lives
     _process_state.update(stop=stop, counts=counts, decoding=decoding)

@@ -1,5 +1,5 @@
 """What the benchmark of the ingestion reads: GLDv2-like JPEG files in GLDv2's layout, and a made-up
-data set of GLDv2's real size, whose pictures are all the same tiny one."""
+data set of GLDv2's real size, whose pictures are a few hundred tiny ones under many names."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tqdm import tqdm
 LONG_SIDE, TARGET_BYTES = 1024, 120_000
 _QUALITIES = range(50, 97)
 _LINKS_PER_FILE = 30_000  # file systems allow about 65,000 names of one file
+_TINY_PICTURES = 300
 _CLEAN_IMAGES, _CLEAN_CLASSES, _CLASSES = 1_580_470, 81_313, 203_094
 _IMAGES = 4_132_914
 
@@ -118,9 +119,20 @@ def _made_up() -> Iterator[Image.Image]:
         yield Image.fromarray((127 + canvas).clip(0, 255).astype(np.uint8))
 
 
+def _tiny_pictures(rows: int, generator: np.random.Generator) -> list[bytes]:
+    """JPEG files of 12 to 24 pixels a side, about 700 bytes, enough of them that no file gets more
+    than `_LINKS_PER_FILE` of `rows` names."""
+    pictures = []
+    for _ in range(max(_TINY_PICTURES, -(-rows // _LINKS_PER_FILE))):
+        size = generator.integers(12, 25, 2).tolist()
+        colours = Image.fromarray(generator.integers(0, 256, (2, 2, 3), dtype=np.uint8))
+        pictures.append(_jpeg(colours.resize(size, Image.Resampling.BICUBIC), 75))
+    return pictures
+
+
 def make_rows(folder: Path, rows: int) -> None:
-    """train.csv with `rows` rows, train_clean.csv and a file for each image, all the same picture
-    of 16 x 16 pixels.
+    """train.csv with `rows` rows, train_clean.csv and a file for each image: names (hard links) of
+    a few hundred tiny pictures.
 
     Classes have a long tail, as many of them and as large a clean part as GLDv2 has for its
     4,132,914 rows.
@@ -134,19 +146,20 @@ def make_rows(folder: Path, rows: int) -> None:
     ]
     clean: dict[int, list[str]] = {}
     wanted = rows * _CLEAN_IMAGES // _IMAGES
-    target, made, taken = folder / "target", set(), 0
+    pictures, made, taken = _tiny_pictures(rows, generator), set(), 0
+    targets = [image_path(folder, image_id(number)) for number in range(len(pictures))]
     with (folder / "train.csv").open("w") as table:
         table.write("id,url,landmark_id\n")
         for number, label in enumerate(tqdm(labels.tolist(), desc="rows", disable=None)):
             name = image_id(number)
-            if number % _LINKS_PER_FILE == 0:
-                target.unlink(missing_ok=True)
-                target.write_bytes(_jpeg(Image.new("RGB", (16, 16)), 75))
             path = image_path(folder, name)
             if name[:3] not in made:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 made.add(name[:3])
-            os.link(target, path)
+            if number < len(pictures):
+                path.write_bytes(pictures[number])
+            else:
+                os.link(targets[number % len(pictures)], path)
             table.write(
                 f"{name},https://upload.example.org/wikipedia/commons/{name[:2]}/{name}_a_name_as_"
                 f"long_as_they_are.jpg,{label}\n"

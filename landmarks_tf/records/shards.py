@@ -20,7 +20,7 @@ import google_crc32c
 from landmarks_tf.records.files import replacing
 
 FRAME_OVERHEAD = 16  # length, CRC of the length, CRC of the record
-_GATHERED_BYTES = 2**16  # this much goes to the system at once
+_GATHERED_BYTES = 2**18  # this much goes to the system at once
 _GATHERED_PIECES = 1000  # Linux takes 1,024
 _SHARD_NAME = re.compile(r"(?P<split>.+)-(?P<shard>\d{5,})-of-(?P<shards>\d{5,})")
 

@@ -10,11 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from landmarks_tf.records import replacing, write_text
 from tfrecords_tools.integrity.files import SplitFiles, file_problems, find_files
-from tfrecords_tools.integrity.journal import Journal
+from tfrecords_tools.integrity.journal import JOURNALS, Journal, journal_path
 from tfrecords_tools.integrity.pictures import inspect
 from tfrecords_tools.integrity.published import Comparison, compare, edition_of
 from tfrecords_tools.integrity.report import counted, make_report, summary
@@ -22,9 +20,8 @@ from tfrecords_tools.integrity.solutions import check_solutions
 from tfrecords_tools.integrity.tables import Tables, read_tables, submission_columns
 from tfrecords_tools.integrity.tally import FindingsList, Tally
 from tfrecords_tools.options import SPLITS, UsageError
+from tfrecords_tools.progress import progress_bar
 from tfrecords_tools.raw import RawFolderError, find_csv
-
-JOURNALS = ".check"
 
 
 def check(
@@ -78,8 +75,8 @@ def check(
                 for image_id in ids.tolist():
                     listing.add(split, image_id, name)
             if decode:
-                path = place / f"{split}.journal" if place else None
-                with contextlib.closing(Journal(path, again=again)) as journal:
+                path = journal_path(place, split) if place else None
+                with contextlib.closing(Journal(path, files.raw.images, again=again)) as journal:
                     tally = Tally(split, listing, tables.truth if split == "index" else frozenset())
                     _open_images(files, journal, tally, workers, progress)
                     tallies[split] = tally
@@ -108,12 +105,7 @@ def _open_images(
     progress: bool,
 ) -> None:
     workers = workers or len(os.sched_getaffinity(0))
-    bar = tqdm(
-        total=len(files.present),
-        unit=" images",
-        desc=files.split,
-        disable=None if progress else True,
-    )
+    bar = progress_bar(progress, total=len(files.present), unit=" images", desc=files.split)
     with bar:
         for verdict in inspect(files.raw, files.present, journal, workers=workers):
             tally.add(verdict)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tfrecords_tools.integrity.tables import Tables
+from tfrecords_tools.membership import is_in
 from tfrecords_tools.raw import RawFolder
 
 
@@ -59,12 +60,12 @@ def find_files(tables: Tables, split: str) -> SplitFiles | None:
     files = raw.files(unreadable)
     if listed is None:
         listed = files
-    there = np.isin(listed, files)
+    there = is_in(listed, files)
     absent = listed[~there]
     clean_absent = None
     if split == "train" and tables.clean is not None:
-        clean_absent = int(np.isin(tables.clean[0], absent).sum())
-    not_listed = np.setdiff1d(files, listed)
+        clean_absent = int(is_in(tables.clean[0], absent).sum())
+    not_listed = files[~is_in(files, listed)]
     return SplitFiles(raw, listed, listed[there], absent, not_listed, unreadable, clean_absent)
 
 

@@ -1,24 +1,47 @@
 """What was already proven to decode: the memory of a check of 4.1 million images.
 
-Only good images are noted, with the size and the time of their file; what was bad is looked at
-again in the next run, and so is a file that changed. The journal is only ever appended to, one line
-a batch: its CRC-32 and the batch in base64. A line that a kill or a full disk cut short does not
-match its checksum and is passed over, so that nothing is believed that was not wholly written.
+Only good images are noted, with a stamp of their file; what was bad is looked at again in the next
+run, and so is a file that changed. The journal is only ever appended to, one line a batch: its
+CRC-32 and the batch in base64. A line that a kill or a full disk cut short does not match its
+checksum and is passed over, so that nothing is believed that was not wholly written.
+
+Its first line names the folder of the images by its inode: that of another folder is refused.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import os
+import struct
 import zlib
 from pathlib import Path
 
 import numpy as np
 
-DTYPE = np.dtype([("id", "S16"), ("size", "<i8"), ("mtime_ns", "<i8"), ("traits", "<u4")])
+DTYPE = np.dtype([("id", "S16"), ("stamp", "<u8"), ("traits", "<u4")])
+JOURNALS = ".check"  # where journals lie, in the GLDv2 folder
 # The number goes up when a check proves more than before.
-_HEADER = "good images, format 1\n"
+_FORMAT = "good images, format 2"
+_LONGEST_HEADER = 80
+_STATUS = struct.Struct("<QQqq")
+
+
+def journal_path(folder: Path, split: str) -> Path:
+    """Where the journal of a split lies in a folder of journals."""
+    return folder / f"{split}.journal"
+
+
+def stamp_of(status: os.stat_result) -> int:
+    """A number, 1 to 2^64 - 1, that is another one as soon as a file is: by its inode, its size,
+    and the times at which its content and anything about it were last changed.
+
+    The last of these no program can set: a file whose old time was put back, as `tar` and `cp -p`
+    do, is told from the one before.
+    """
+    data = _STATUS.pack(status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little") or 1
 
 
 class Journal:
@@ -26,38 +49,50 @@ class Journal:
 
     Args:
         path: the file; its folder is made when the first batch is noted. None keeps no journal.
+        images: the folder of the images; None where the journal belongs to none.
         again: forget what is noted and start anew.
 
     Raises (all methods):
-        ValueError: the file is no journal, or of another version.
+        ValueError: the file is no journal, of another version, or that of another folder.
         OSError: the file cannot be read or written.
     """
 
-    def __init__(self, path: Path | None, *, again: bool = False):
+    def __init__(self, path: Path | None, images: Path | None = None, *, again: bool = False):
         self._path = path
         self._stream = None
+        self._header = _FORMAT + ("\n" if images is None else f", of folder {_inode(images)}\n")
         if path is not None and again:
             path.unlink(missing_ok=True)
-        self._rows = _load(path) if path is not None else np.empty(0, DTYPE)
+        rows = _load(path, self._header, images) if path is not None else np.empty(0, DTYPE)
+        # Each for itself: what is searched in should lie together.
+        self._ids, self._stamps, self._traits = (np.array(rows[name]) for name in DTYPE.names)
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._ids)
 
     def known(self, image_id: bytes, status: os.stat_result) -> int | None:
-        """Traits (bits) of an image noted as good with this size and time, else None."""
-        at = int(np.searchsorted(self._rows["id"], image_id))
-        if at == len(self._rows):
+        """Traits (bits) of an image noted as good whose file is the same as then, else None."""
+        at = int(np.searchsorted(self._ids, image_id))
+        if at == len(self._ids) or self._ids[at] != image_id:
             return None
-        row = self._rows[at]
-        same = (
-            row["id"] == image_id
-            and row["size"] == status.st_size
-            and row["mtime_ns"] == status.st_mtime_ns
-        )
-        return int(row["traits"]) if same else None
+        return int(self._traits[at]) if self._stamps[at] == stamp_of(status) else None
 
-    def note(self, rows: list[tuple[bytes, int, int, int]]) -> None:
-        """Notes good images: (id, size in bytes, time of change in ns, traits as bits) each."""
+    def stamps(self, ids: np.ndarray) -> np.ndarray:
+        """(N,) uint64 for (N,) S16 `ids`: what `stamp_of` gave of the file of each image when it
+        was proven to decode; 0 for those that are not noted."""
+        if not len(self):
+            return np.zeros(len(ids), np.uint64)
+        found = np.empty(len(ids), np.uint64)
+        # Ascending questions find their answers where the last one was found: in memory that is
+        # near. In parts, as each takes a few more arrays.
+        order = np.argsort(ids)
+        for rows in np.array_split(order, max(1, len(order) // 100_000)):
+            places = np.minimum(np.searchsorted(self._ids, ids[rows]), len(self) - 1)
+            found[rows] = np.where(self._ids[places] == ids[rows], self._stamps[places], 0)
+        return found
+
+    def note(self, rows: list[tuple[bytes, int, int]]) -> None:
+        """Notes good images: (id, `stamp_of` its file, traits as bits) each."""
         if self._path is None or not rows:
             return
         if self._stream is None:
@@ -76,26 +111,36 @@ class Journal:
     def _open(self):
         self._path.parent.mkdir(parents=True, exist_ok=True)
         size = self._path.stat().st_size if self._path.exists() else 0
-        stream = self._path.open("ab" if size >= len(_HEADER) else "wb")
-        if size < len(_HEADER):
-            stream.write(_HEADER.encode("ascii"))
+        stream = self._path.open("ab" if size >= len(self._header) else "wb")
+        if size < len(self._header):
+            stream.write(self._header.encode("ascii"))
         elif not _ends_with_newline(self._path):
             stream.write(b"\n")  # of a line that was cut short
         return stream
 
 
-def _load(path: Path) -> np.ndarray:
+def _inode(folder: Path) -> int:
+    return folder.stat().st_ino
+
+
+def _load(path: Path, expected: str, images: Path | None) -> np.ndarray:
     """The last note of each image, sorted by id."""
     try:
         stream = path.open("rb")
     except (FileNotFoundError, NotADirectoryError):
         return np.empty(0, DTYPE)
     with stream:
-        header = stream.readline(len(_HEADER)).decode("latin-1")
-        if not _HEADER.startswith(header):  # a header that was cut short is no harm
+        header = stream.readline(_LONGEST_HEADER).decode("latin-1")
+        if not expected.startswith(header):  # a header that was cut short is no harm
+            if images is not None and header.startswith(f"{_FORMAT}, of folder "):
+                raise ValueError(
+                    f"{path} is the journal of another folder than {images}, or that one was made "
+                    "anew since: check that folder (--again forgets the journal, --journal names "
+                    "another)"
+                )
             raise ValueError(
                 f"{path} is no journal of this version of check (its first line is not "
-                f"{_HEADER.strip()!r}): remove it, or name another --journal"
+                f"{expected.strip()!r}): remove it, or name another --journal"
             )
         parts = [part for part in map(_batch, stream) if part is not None]
     rows = np.concatenate([*parts, np.empty(0, DTYPE)])

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from tfrecords_tools.images import BadImageError, read_file, strict_decoding
-from tfrecords_tools.integrity.journal import Journal
+from tfrecords_tools.integrity.journal import Journal, stamp_of
 from tfrecords_tools.integrity.traits import to_bits, traits_of
 from tfrecords_tools.proof import prove_image
 
@@ -87,7 +87,7 @@ def _collect(future: concurrent.futures.Future, journal: Journal) -> Iterator[Ve
 
 def _inspect_batch(
     source: ImageSource, ids: np.ndarray, journal: Journal, stop: threading.Event
-) -> tuple[list[Verdict], list[tuple[bytes, int, int, int]]]:
+) -> tuple[list[Verdict], list[tuple[bytes, int, int]]]:
     """Verdicts of a batch and the rows for the journal."""
     verdicts, rows = [], []
     for image_id in ids.tolist():
@@ -114,7 +114,7 @@ def _inspect_one(source: ImageSource, image_id: bytes, journal: Journal):
     except BadImageError as error:
         _require_folder(source)
         return Verdict(image_id, str(error), 0, False), None
-    row = None if status is None else (image_id, status.st_size, status.st_mtime_ns, traits)
+    row = None if status is None else (image_id, stamp_of(status), traits)
     return Verdict(image_id, "", traits, False), row
 
 
