@@ -5,6 +5,7 @@ A stage's own field is `stages.STAGE.section.field`, STAGE being its number, fro
 
 from __future__ import annotations
 
+import math
 import types
 import typing
 from dataclasses import fields, is_dataclass, replace
@@ -59,7 +60,7 @@ def with_setting(experiment: Experiment, assignment: str) -> Experiment:
 
     Raises:
         UnknownSettingError: no such setting.
-        ValueError: no `=`, or a value that is not of the setting's type.
+        ValueError: no `=`, or a value that is not of the setting's type, or no finite number.
     """
     setting, equals, text = assignment.partition("=")
     if not equals:
@@ -143,9 +144,14 @@ def _parse(setting: str, text: str, kind):
     if kind is str:
         return text
     try:
-        return kind(text)
+        number = kind(text)
     except ValueError:
+        number = math.nan
+    if isinstance(number, float) and not math.isfinite(
+        number
+    ):  # comparisons with NaN let pass what they should refuse
         raise ValueError(
-            f"{setting} expects {'a whole number' if kind is int else 'a number'}. "
+            f"{setting} expects {'a whole number' if kind is int else 'a finite number'}. "
             f"Received: {text!r}."
-        ) from None
+        )
+    return number

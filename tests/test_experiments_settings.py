@@ -60,7 +60,12 @@ def test_setting_takes_the_type_of_its_field(assignment, section, field, value):
         ("model.batch_size=1", UnknownSettingError, "data.batch_size"),
         ("name=x", UnknownSettingError, "no setting 'name'"),
         ("train.learning_rate", ValueError, "section.field=value"),
-        ("train.learning_rate=fast", ValueError, "expects a number. Received: 'fast'"),
+        ("train.learning_rate=fast", ValueError, "expects a finite number. Received: 'fast'"),
+        ("train.learning_rate=nan", ValueError, "expects a finite number. Received: 'nan'"),
+        ("train.floor=-inf", ValueError, "expects a finite number. Received: '-inf'"),
+        ("export.parity_tolerance=1e999", ValueError, "a finite number. Received: '1e999'"),
+        ("evaluation.scales=1,nan", ValueError, "a finite number. Received: 'nan'"),
+        ("train.steps=inf", ValueError, "expects a whole number. Received: 'inf'"),
         ("data.batch_size=1.5", ValueError, "expects a whole number"),
         ("train.deterministic=1", ValueError, "true or false"),
         ("train.milestones=1,x", ValueError, "expects a whole number. Received: 'x'"),
@@ -70,6 +75,11 @@ def test_setting_takes_the_type_of_its_field(assignment, section, field, value):
 def test_setting_that_cannot_be_says_why(assignment, error, message):
     with pytest.raises(error, match=message):
         with_setting(BASE, assignment)
+
+
+def test_a_whole_number_may_have_any_length():
+    digits = "9" * 400  # beyond the largest float
+    assert with_setting(BASE, f"train.seed={digits}").train.seed == int(digits)
 
 
 def test_every_setting_round_trips_through_text():

@@ -170,8 +170,16 @@ def test_refusals():
             "clip_global_norm must be positive": lambda: create_optimizer(
                 "adam", 0.1, clip_global_norm=0
             ),
+            "positive and finite, or None for no clipping. Received: inf": lambda: create_optimizer(
+                "sgd", 0.1, clip_global_norm=float("inf")
+            ),
             "l2 must not be negative. Received: l2=-0.1": lambda: AdamL2(l2=-0.1),
-            "epsilon must be positive. Received: epsilon=0": lambda: AdamL2(epsilon=0),
+            "epsilon must be positive and finite. Received: epsilon=0": lambda: AdamL2(epsilon=0),
+            "finite. Received: epsilon=inf": lambda: AdamL2(epsilon=float("inf")),
+            "finite. Received: epsilon=-1": lambda: create_optimizer("adamw", 0.1, epsilon=-1),
+            "finite. Received: epsilon=nan": lambda: create_optimizer(
+                "adamw", 0.1, epsilon=float("nan")
+            ),
             "beta_2 must lie in (0, 1). Received: beta_2=1": lambda: AdamL2(beta_2=1),
         }
     )

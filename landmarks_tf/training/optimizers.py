@@ -104,8 +104,7 @@ class _AdamL2(keras.optimizers.Optimizer):
         for name, beta in (("beta_1", beta_1), ("beta_2", beta_2)):
             if not 0 < beta < 1:
                 raise ValueError(f"{name} must lie in (0, 1). Received: {name}={beta}.")
-        if not epsilon > 0:
-            raise ValueError(f"epsilon must be positive. Received: epsilon={epsilon}.")
+        _check_epsilon(epsilon)
         if not 0 <= l2 < math.inf:
             raise ValueError(f"l2 must not be negative. Received: l2={l2}.")
         super().__init__(learning_rate, **kwargs)
@@ -170,7 +169,7 @@ class AdamL2(LazyRows, ClipsTheWholeBatch, _AdamL2):
         learning_rate: a float or a Keras schedule.
         beta_1: decay of the first moment, in (0, 1).
         beta_2: decay of the second moment, in (0, 1).
-        epsilon: see above; positive.
+        epsilon: see above; positive and finite.
         l2: the penalty's factor, not negative.
         lazy_weight: end of the path of a weight that is stepped by its rows that have a gradient,
             these alone being penalised (`LazyRows`); None for none.
@@ -210,8 +209,9 @@ def create_optimizer(
             (momentum 0.9, no weight decay, as S1).
         learning_rate: a float or a Keras schedule.
         weight_decay: factor, not negative.
-        epsilon: of "adam" and "adamw".
-        clip_global_norm: bound on the L2 norm of all gradients together, or None.
+        epsilon: of "adam" and "adamw"; positive and finite.
+        clip_global_norm: bound on the L2 norm of all gradients together, positive and finite, or
+            None.
         ema_momentum: of the moving averages of the weights, in (0, 1); None for no averages.
         lazy_weight: end of the path of a weight that is stepped by its rows that have a gradient
             (`LazyRows`); None for none.
@@ -220,18 +220,7 @@ def create_optimizer(
         ValueError: an unknown name, a number out of range, weight decay for plain SGD, or a lazy
             weight with averages or on another backend than TensorFlow.
     """
-    if not 0 <= weight_decay < math.inf:
-        raise ValueError(f"weight_decay must not be negative. Received: {weight_decay}.")
-    if clip_global_norm is not None and not clip_global_norm > 0:
-        raise ValueError(
-            f"clip_global_norm must be positive, or None for no clipping. "
-            f"Received: {clip_global_norm}."
-        )
-    if ema_momentum is not None and not 0 < ema_momentum < 1:
-        raise ValueError(
-            f"ema_momentum must lie in (0, 1), or be None for no averages. "
-            f"Received: {ema_momentum}."
-        )
+    _check_numbers(weight_decay, epsilon, clip_global_norm, ema_momentum)
     common = {
         "learning_rate": learning_rate,
         "global_clipnorm": clip_global_norm,
@@ -251,3 +240,26 @@ def create_optimizer(
             )
         return SGD(momentum=0.9, **common)
     raise ValueError(f"Expected an optimizer among {', '.join(OPTIMIZERS)}. Received: {name!r}.")
+
+
+def _check_numbers(weight_decay, epsilon, clip_global_norm, ema_momentum) -> None:
+    if not 0 <= weight_decay < math.inf:
+        raise ValueError(f"weight_decay must not be negative. Received: {weight_decay}.")
+    _check_epsilon(epsilon)
+    # TensorFlow's clipping makes NaN of every gradient where the bound is infinite.
+    if clip_global_norm is not None and not 0 < clip_global_norm < math.inf:
+        raise ValueError(
+            f"clip_global_norm must be positive and finite, or None for no clipping. "
+            f"Received: {clip_global_norm}."
+        )
+    if ema_momentum is not None and not 0 < ema_momentum < 1:
+        raise ValueError(
+            f"ema_momentum must lie in (0, 1), or be None for no averages. "
+            f"Received: {ema_momentum}."
+        )
+
+
+def _check_epsilon(epsilon) -> None:
+    # An infinite one is a training in which nothing moves.
+    if not 0 < epsilon < math.inf:
+        raise ValueError(f"epsilon must be positive and finite. Received: epsilon={epsilon}.")
