@@ -140,6 +140,10 @@ def _dispatch(options: argparse.Namespace) -> int:
 
     check_evaluation(last_recipe(experiment).evaluation)
     workdir = Workdir(options.workdir or _default_workdir(options, size))
+    if not workdir.is_done("train"):
+        from experiments.recipe_checks import check_recipe
+
+        check_recipe(experiment)
     print(f"{experiment.name}, {size} size ({reason}), in {workdir.root}", file=sys.stderr)
     overfit = experiment.train.overfit
     _check_alone(options, overfit)

@@ -8,7 +8,7 @@ import pytest
 
 from landmarks_tf.models.pretrained import PRETRAINED
 from landmarks_tf.models.published_weights import digests_of
-from landmarks_tf.models.weights import find_weights
+from landmarks_tf.models.weights import check_weights, find_weights
 from tests import contracts
 from tests.weight_files import create, expected_scaling, mobilenet, read_scaling, refusal, same
 
@@ -89,3 +89,20 @@ def test_a_local_file_is_recognised_whatever_its_name(own_weights, monkeypatch):
     assert ("It seems to be the weights mobilenet_v2_keras of mobilenet_v2. Expected") in refusal(
         own_weights, name="vgg16"
     )
+
+
+def test_what_would_not_be_found_is_refused_without_a_download(own_weights, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    page = tmp_path / "weights.h5"
+    page.write_bytes(b"<!DOCTYPE html>")
+    for weights in (None, "imagenet", "mobilenet_v2_keras", str(own_weights)):
+        check_weights("mobilenet_v2", weights)
+    for weights, told in (
+        ("imagnet", "Did you mean 'imagenet'"),
+        ("vgg16_torchvision", "belong to vgg16"),
+        (str(tmp_path), "no weights file at"),
+        (str(page), "is no weights file: it starts with"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            check_weights("mobilenet_v2", weights)
+    assert not (tmp_path / "keras").exists()

@@ -15,6 +15,7 @@ import tensorflow as tf
 from landmarks_tf.training.distribution import (
     STRATEGIES,
     check_divisible,
+    check_strategy,
     create_strategy,
     fit_scope,
 )
@@ -36,6 +37,16 @@ def test_one_device_is_the_default_without_several_gpus():
 def test_an_unknown_name():
     with pytest.raises(ValueError, match=f"among {', '.join(STRATEGIES)}. Received: 'two'"):
         create_strategy("two")
+
+
+def test_a_check_of_the_name_asks_for_no_device():
+    check_strategy("tpu")  # there is none here
+    check_strategy("mirrored")
+    for name, told in (("two", "Received: 'two'"), ("data_parallel", "belongs to JAX")):
+        with pytest.raises(ValueError, match=told):
+            check_strategy(name)
+    with pytest.raises(ValueError, match="JAX backend only"):
+        check_strategy("auto", shard_centers=True)
 
 
 def test_mirroring_over_one_device():

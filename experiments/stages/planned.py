@@ -67,7 +67,7 @@ def plan_stages(context: Context, replicas: int) -> list[PlannedStage]:
     """
     planned = []
     for stage, data in context.training_sets():
-        with _named(stage.title if stage.name else ""):
+        with named_stage(stage.title if stage.name else ""):
             planned.append(_plan(context, stage, data, replicas))
     _check_last(planned[-1])
     return planned
@@ -100,7 +100,7 @@ def check_networks(stages: Sequence[PlannedStage]) -> None:
     from experiments.stages.networks import build_network
 
     for stage in stages:
-        with _named(stage.title):
+        with named_stage(stage.title):
             build_network(stage.recipe, len(stage.classes), weights=False)
 
 
@@ -113,39 +113,48 @@ def sampling_plan(data: Data, labels: np.ndarray, seed: int):
     """
     from landmarks_tf.data import sampling, weighted
 
+    check_sampling(data)
     if data.sampling == "class_balanced":
         return _class_balanced(data, labels, seed)
     if data.sampling == "weighted":
-        if data.class_power is None:
-            raise ValueError(
-                "data.sampling=weighted needs data.class_power: a picture of a class of n weighs "
-                "n ** -class_power. 0.5 is usual; 1 makes all classes equally frequent."
-            )
         weights = weighted.by_class_size(labels, data.class_power)
         return weighted.weighted(weights, batch_size=data.batch_size, seed=seed)
-    if data.sampling == "shuffled":
-        if data.class_power is not None:
-            raise ValueError(
-                f"data.class_power is read by data.sampling=weighted and class_balanced. Received: "
-                f"data.sampling=shuffled, data.class_power={data.class_power}."
-            )
-        return sampling.shuffled(len(labels), batch_size=data.batch_size, seed=seed)
-    raise ValueError(
-        f"Expected a sampling among shuffled, class_balanced, weighted. Received: "
-        f"{data.sampling!r}."
-    )
+    return sampling.shuffled(len(labels), batch_size=data.batch_size, seed=seed)
 
 
-def _class_balanced(data: Data, labels: np.ndarray, seed: int):
-    from landmarks_tf.data import sampling, weighted
+def check_sampling(data: Data) -> None:
+    """Refuse what is no order of pictures, whatever the pictures are.
 
+    Raises:
+        ValueError: an unknown sampling, or numbers that contradict each other.
+    """
     groups = data.classes_per_batch * data.images_per_class
-    if groups != data.batch_size:
+    if data.sampling == "class_balanced" and groups != data.batch_size:
         raise ValueError(
             f"A class-balanced batch holds classes_per_batch x images_per_class pictures. "
             f"Received: {data.classes_per_batch} x {data.images_per_class} = {groups}, "
             f"data.batch_size={data.batch_size}."
         )
+    if data.sampling == "weighted" and data.class_power is None:
+        raise ValueError(
+            "data.sampling=weighted needs data.class_power: a picture of a class of n weighs "
+            "n ** -class_power. 0.5 is usual; 1 makes all classes equally frequent."
+        )
+    if data.sampling == "shuffled" and data.class_power is not None:
+        raise ValueError(
+            f"data.class_power is read by data.sampling=weighted and class_balanced. Received: "
+            f"data.sampling=shuffled, data.class_power={data.class_power}."
+        )
+    if data.sampling not in ("shuffled", "class_balanced", "weighted"):
+        raise ValueError(
+            f"Expected a sampling among shuffled, class_balanced, weighted. Received: "
+            f"{data.sampling!r}."
+        )
+
+
+def _class_balanced(data: Data, labels: np.ndarray, seed: int):
+    from landmarks_tf.data import sampling, weighted
+
     _check_largest_class(labels, data.images_per_class)
     P_and_K = {
         "classes_per_batch": data.classes_per_batch,
@@ -226,7 +235,7 @@ def _check_largest_class(labels: np.ndarray, images_per_class: int) -> None:
 
 
 @contextlib.contextmanager
-def _named(title: str) -> Iterator[None]:
+def named_stage(title: str) -> Iterator[None]:
     """Say which stage an error is about."""
     try:
         yield

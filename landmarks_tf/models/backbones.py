@@ -135,12 +135,7 @@ def create_backbone(
         ValueError: unknown name, an image too small for the network, or weights that do not fit.
         OSError: the download of the weights failed.
     """
-    entry = find_backbone(name)
-    if image_size < entry.min_image_size:
-        raise ValueError(
-            f"{name} needs images of at least {entry.min_image_size} px: there its last feature "
-            f"map has shrunk to 1x1. Received: image_size={image_size}."
-        )
+    entry = find_backbone(name, image_size)
     found = find_weights(name, weights)
     expected = found.row.preprocessing if found and found.row else entry.preprocessing
     pixels = keras.Input((image_size, image_size, 3), name="image")
@@ -151,14 +146,25 @@ def create_backbone(
     return Backbone(name, model, maps.auxiliary, maps.skips, entry.dense_init)
 
 
-def find_backbone(name: str) -> BackboneEntry:
+def find_backbone(name: str, image_size: int | None = None) -> BackboneEntry:
     """The entry of `BACKBONES` called `name`.
 
+    Args:
+        name: a key of `BACKBONES`.
+        image_size: side of the pictures in pixels that it is to take; None where it is not known.
+
     Raises:
-        ValueError: there is none; the message names the nearest.
+        ValueError: there is none, and the message names the nearest; or it takes no pictures as
+            small as these.
     """
-    if name in BACKBONES:
-        return BACKBONES[name]
+    entry = BACKBONES.get(name)
+    if entry is not None and image_size is not None and image_size < entry.min_image_size:
+        raise ValueError(
+            f"{name} needs images of at least {entry.min_image_size} px: there its last feature "
+            f"map has shrunk to 1x1. Received: image_size={image_size}."
+        )
+    if entry is not None:
+        return entry
     near = get_close_matches(name, BACKBONES, n=3, cutoff=0.3)
     raise ValueError(
         f"There is no backbone {name!r}. "

@@ -65,6 +65,17 @@ def find_weights(name: str, weights: str | None) -> FoundWeights | None:
     return FoundWeights(path, identify(path))
 
 
+def check_weights(name: str, weights: str | None) -> None:
+    """Refuse what `find_weights` would not find, without a download and without reading a file.
+
+    Raises:
+        ValueError: `weights` is neither a row of the backbone's nor the path of a file that may
+            be one.
+    """
+    if weights is not None and _row(name, weights) is None:
+        _is_keras(_existing(name, weights))
+
+
 def load_weights(
     model: keras.Model,
     name: str,

@@ -56,6 +56,20 @@ def create_strategy(name: str = "auto", *, shard_centers: bool = False):
     Raises:
         ValueError: an unknown name, one of the other Keras backend, or devices that are not there.
     """
+    check_strategy(name, shard_centers=shard_centers)
+    backend = keras.backend.backend()
+    if backend == "jax":
+        return _jax_strategy(name, shard_centers)
+    return _tensorflow_strategy(name) if backend == "tensorflow" else NoStrategy()
+
+
+def check_strategy(name: str, *, shard_centers: bool = False) -> None:
+    """Refuse what `create_strategy` cannot make on this backend, without touching a device.
+
+    Raises:
+        ValueError: an unknown name, one of the other Keras backend, or centres split elsewhere than
+            on JAX.
+    """
     if name not in STRATEGIES:
         raise ValueError(f"Expected a strategy among {', '.join(STRATEGIES)}. Received: {name!r}.")
     backend = keras.backend.backend()
@@ -73,9 +87,6 @@ def create_strategy(name: str = "auto", *, shard_centers: bool = False):
             f"strategies hold a copy of every weight on each device. Use KERAS_BACKEND=jax, or "
             f"leave the centres whole. Received: shard_centers=True on {backend!r}."
         )
-    if backend == "jax":
-        return _jax_strategy(name, shard_centers)
-    return _tensorflow_strategy(name) if backend == "tensorflow" else NoStrategy()
 
 
 def fit_scope(strategy):
