@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from landmarks_tf.records import Manifest
-from tfrecords_tools.images import tensorflow_words
+from tfrecords_tools.images import BadImageError
+from tfrecords_tools.proof import prove_image
 
 # Key -> the kind of list its value is; the label comes on top where the split has labels.
 DELF_KEYS = {
@@ -79,20 +80,20 @@ def _check_label(values: dict, row: np.void | None, manifest: Manifest) -> list[
 
 
 def _check_image(values: dict) -> list[str]:
-    import tensorflow as tf
-
     data = values["image/encoded"]
     problems = []
     found = "PNG" if data.startswith(b"\x89PNG") else "JPEG"
     if values["image/format"] != found.encode():
         problems.append(f"image/format is {_text(values['image/format'])}, the bytes are {found}")
     try:
-        height, width, _ = tf.io.decode_jpeg(data, channels=3).shape
-    except tf.errors.InvalidArgumentError as error:
-        return [*problems, f"the image does not decode: {tensorflow_words(error)}"]
+        image = prove_image(data)
+    except BadImageError as error:
+        return [*problems, f"the image does not decode: {error}"]
     stored = values["image/height"], values["image/width"]
-    if stored != (height, width):
-        problems.append(f"the image is {height} x {width} pixels, the record says {stored}")
+    if stored != (image.height, image.width):
+        problems.append(
+            f"the image is {image.height} x {image.width} pixels, the record says {stored}"
+        )
     return problems
 
 

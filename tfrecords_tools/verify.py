@@ -14,15 +14,18 @@ from pathlib import Path
 import numpy as np
 
 from landmarks_tf.records import (
+    DamagedRecordError,
     Manifest,
     RecordIndex,
     RecordsError,
     ShardInfo,
     frame_size,
     list_splits,
+    read_frames,
     sha256_of_file,
     split_of_shard,
 )
+from tfrecords_tools.images import strict_decoding
 from tfrecords_tools.progress import ProgressBar, progress_bar
 from tfrecords_tools.record_check import check_record
 
@@ -82,6 +85,7 @@ def verify_split(folder: Path, split: str, *, workers: int = 1, progress: bool =
     stop = threading.Event()
     with (
         progress_bar(progress, total=manifest.num_records, unit=" records", desc=split) as bar,
+        strict_decoding(),
         concurrent.futures.ThreadPoolExecutor(workers) as pool,
     ):
         futures = []
@@ -157,8 +161,8 @@ def _rows(folder: Path, manifest: Manifest, problems: list[str]) -> np.ndarray |
             f"{path.name}: {len(rows)} rows, the manifest says {manifest.num_records} records"
         )
         return None
-    ids, counts = np.unique(rows["id"], return_counts=True)
-    for image_id in ids[counts > 1][:LISTED_PROBLEMS]:
+    ids = np.sort(rows["id"])
+    for image_id in np.unique(ids[1:][ids[1:] == ids[:-1]])[:LISTED_PROBLEMS]:
         problems.append(f"{path.name}: image {image_id.decode()} is in it more than once")
     return rows
 
@@ -203,21 +207,14 @@ def _check_shard(
 
 def _records(path: Path) -> Iterator[tuple[int, bytes, str]]:
     """(offset, record, "") of each frame; (offset, b"", what is wrong) at the first bad one."""
-    import tensorflow as tf
-
     offset = 0
-    frames = tf.data.TFRecordDataset(str(path)).as_numpy_iterator()
-    while True:
-        try:
-            record = next(frames)
-        except StopIteration:
-            return
-        except tf.errors.DataLossError as error:
-            cut = "truncated" in error.message
-            yield offset, b"", "the file ends inside it" if cut else "its checksum does not match"
-            return
-        yield offset, record, ""
-        offset += frame_size(len(record))
+    try:
+        for place, record in read_frames(path):
+            yield place, record, ""
+            offset = place + frame_size(len(record))
+    except DamagedRecordError as error:
+        cut = "the file ends inside it"
+        yield offset, b"", cut if cut in str(error) else "its checksum does not match"
 
 
 def _check_opens(folder: Path, split: str) -> list[str]:
