@@ -8,11 +8,17 @@ from pathlib import Path
 
 from experiments.config import Experiment
 from experiments.settings import UnknownSettingError, place_of_stage
-from landmarks_tf.records import Manifest, RecordIndex, list_splits
+from landmarks_tf.records import Manifest, RecordIndex, list_splits, split_of_shard
 
 # Below this a published recipe (299 px, classes of 150 pictures) has nothing to learn from.
 _SMALLEST_FULL_SIZE = 100_000
-_EVALUATED = ("index", "test")
+# Kaggle's recognition editions have no index, and none of these: who has one has an index, too.
+_TABLES_OF_AN_INDEX = (
+    "index.csv",
+    "index_image_to_landmark.csv",
+    "index_label_to_category.csv",
+    "retrieval_solution_v2.1.csv",
+)
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,32 @@ class DataSource:
             return "demo", f"{count}, fewer than {_SMALLEST_FULL_SIZE:,}; --size full overrides"
         return "full", f"{count}; --size demo overrides"
 
+    def has(self, split: str) -> bool:
+        """Whether there are pictures of a split: complete records, or files in its folder."""
+        if self.kind == "demo":
+            return True
+        if self.kind == "raw":
+            return any((self.folder / split).glob("?/?/?/*.jpg"))
+        return split in list_splits(self.folder) and bool(
+            Manifest.load(self.folder, split).num_records
+        )
+
+    def has_table(self, name: str) -> bool:
+        """Whether a CSV is there: in the metadata of records, anywhere that raw folders have it."""
+        if self.kind == "demo":
+            return True
+        places = ("metadata",) if self.kind == "records" else (".", "train", "index", "test")
+        return any((self.folder / place / name).is_file() for place in places)
+
+    def should_have_index(self) -> bool:
+        """Whether the data set has an index, be its pictures here or not."""
+        if self.kind == "demo" or any(map(self.has_table, _TABLES_OF_AN_INDEX)):
+            return True
+        if self.kind == "raw":
+            return (self.folder / "index").is_dir()
+        names = [entry.name for entry in self.folder.iterdir()]
+        return any(split_of_shard(n) == "index" or n == ".convert-index" for n in names)
+
     def identity(self) -> str:
         """The folder and what is known of its training pictures: another text, other data."""
         text = f"{self.folder.resolve()} ({self.train_images:,} pictures"
@@ -60,26 +92,25 @@ def find_data(folder: Path | None) -> DataSource:
 def check_can_be_evaluated(source: DataSource) -> None:
     """Tell before a training of days that what follows it has nothing to work on.
 
+    Data sets that have no index, as Kaggle's recognition editions, are whole without one.
+
     Raises:
-        ValueError: the data has no index or no test pictures.
+        ValueError: the data has no test pictures, or not the index that belongs to it.
     """
-    if source.kind == "records":
-        complete = list_splits(source.folder)
-        missing = [split for split in _EVALUATED if split not in complete]
-        what = f"a folder of records without a complete {' or '.join(missing)} split"
-        mend = "run `python -m tfrecords_tools convert --split {}` into it first"
-    elif source.kind == "raw":
-        missing = [split for split in _EVALUATED if not (source.folder / split).is_dir()]
-        what = f"a raw folder without {' or '.join(f'{split}/' for split in missing)}"
-        mend = "get its pictures (`python -m tfrecords_tools download`)"
-    else:
+    needed = ("index", "test") if source.should_have_index() else ("test",)
+    missing = [split for split in needed if not source.has(split)]
+    if not missing:
         return
-    if missing:
-        raise ValueError(
-            f"--data {source.folder} is {what}, so a network can be trained on it, not evaluated: "
-            f"{mend.format(missing[0])} or, where the data set has none (Kaggle's recognition "
-            f"editions of 2020 and 2021), give --stage train."
-        )
+    if source.kind == "records":
+        what = f"a folder of records without a complete {' or '.join(missing)} split"
+        mend = f"run `python -m tfrecords_tools convert --split {missing[0]}` into it first"
+    else:
+        what = f"a raw folder without pictures in {' or '.join(f'{one}/' for one in missing)}"
+        mend = "get them (`python -m tfrecords_tools download`)"
+    raise ValueError(
+        f"--data {source.folder} is {what}, so a network can be trained on it, not evaluated: "
+        f"{mend}, or give --stage train."
+    )
 
 
 def find_stage_data(assignments: Sequence[str], experiment: Experiment) -> dict[str, DataSource]:

@@ -30,6 +30,7 @@ from experiments.registry import EXPERIMENTS, get_experiment
 from experiments.settings import UnknownSettingError, at_demo_size, with_setting
 from experiments.stages.context import Context
 from experiments.startup import import_keras
+from experiments.tasks import check_evaluation_fits
 from experiments.training_stages import last_recipe
 from experiments.workdir import Workdir
 
@@ -150,6 +151,8 @@ def _dispatch(options: argparse.Namespace) -> int:
     is_trial = options.find_lr or options.dry_run or overfit
     if not is_trial and options.stage not in ("prepare", "train"):
         check_can_be_evaluated(source)
+        evaluation = last_recipe(experiment).evaluation
+        check_evaluation_fits(source, evaluation, study=options.stage)
     if options.log_to is not None:
         from landmarks_tf.training.trackers import check_installed
 
@@ -160,8 +163,9 @@ def _dispatch(options: argparse.Namespace) -> int:
     if options.dry_run and not context.makes_records:
         # Nothing is written: settings can be compared without a folder for each.
         return _try(context, options)
+    is_demo = source.kind == "demo"
     given = {stage: data.identity() for stage, data in stage_data.items()}
-    with workdir.claim(experiment, source.folder, given):
+    with workdir.claim(experiment, source.folder, given, None if is_demo else source.identity()):
         # A trial belongs to the run of the recipe that it tries: same folder, same records.
         if is_trial:
             _run_stages(context, "prepare")
@@ -232,7 +236,10 @@ def _stage_functions() -> dict[str, Callable[[Context], list[Path]]]:
 
 
 def _run_stages(context: Context, last: str | None) -> None:
+    from experiments.stages.changes import look_for_changes
+
     workdir = context.workdir
+    look_for_changes(context)
     for name, run in _stage_functions().items():
         if workdir.is_done(name):
             print(f"[{name}] done before", file=sys.stderr)

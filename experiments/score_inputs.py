@@ -17,7 +17,8 @@ def check_fits(solution: Solution, data: str | Path, task: str) -> None:
     """Compares a solution with the tables of the data set; tells on standard error what is missing.
 
     Args:
-        data: folder with test.csv, and index.csv (retrieval) or train.csv (recognition).
+        data: folder with test.csv (or sample_submission.csv), and index.csv (retrieval) or
+            train.csv (recognition).
         task: "retrieval" or "recognition".
 
     Raises:
@@ -29,7 +30,10 @@ def check_fits(solution: Solution, data: str | Path, task: str) -> None:
         answers, what = _column(folder / "index.csv", "id"), "index images"
     else:
         answers, what = set(map(int, _column(folder / "train.csv", "landmark_id"))), "landmarks"
-    queries = _column(folder / "test.csv", "id")
+    tests = folder / "test.csv"
+    if not tests.is_file() and (folder / "sample_submission.csv").is_file():
+        tests = folder / "sample_submission.csv"  # the list of a Kaggle edition
+    queries = _column(tests, "id")
     tell_what_is_missing(solution, queries=queries, answers=answers, what=what)
 
 

@@ -16,6 +16,17 @@ from experiments.training_sets import words_for
 from experiments.training_stages import last_recipe, stage_recipes
 from experiments.workdir import read_json
 
+# Of the closing table: title, and where the number stands in metrics.json below the state.
+_COLUMNS = (
+    ("mAP@100 public", ("retrieval", "public", "map@100")),
+    ("private", ("retrieval", "private", "map@100")),
+    ("GAP public", ("recognition", "public", "gap")),
+    ("private", ("recognition", "private", "gap")),
+    ("GAP held out", ("held_out_recognition", "gap")),
+    ("top-1", ("held_out", "top1")),
+    ("top-5", ("held_out", "top5")),
+)
+
 
 def experiment_list(*, as_json: bool) -> str:
     """One line, or one JSON member, for each experiment."""
@@ -96,20 +107,26 @@ def parameter_counts(experiment: Experiment) -> dict:
 def summary(context: Context) -> str:
     """What a run made and how good it is."""
     workdir, metrics = context.workdir, read_json(context.workdir.metrics)
+    index = f"index of {metrics['index_size']:,}" if "index_size" in metrics else "no index"
     lines = [
         "",
         f"{metrics['experiment']} ({metrics['size']} size) on {metrics['data']}",
         f"  {metrics['images']['train']:,} training pictures of {metrics['classes']:,} classes, "
-        f"index of {metrics['index_size']:,}, {metrics['images']['test']:,} test pictures",
+        f"{index}, {metrics['images']['test']:,} test pictures",
         "",
-        _row("", "mAP@100 public", "private", "GAP public", "private", "top-1", "top-5"),
     ]
+    columns = [column for column in _COLUMNS if column[1][0] in metrics["trained"]]
+    if columns:
+        lines.append(_row("", *(title for title, _ in columns)))
     for name in ("untrained", "trained"):
-        if name in metrics:
-            lines.append(_row(name, *_headline(metrics[name])))
+        if name in metrics and columns:
+            values = [_value(metrics[name], path) for _, path in columns]
+            lines.append(_row(name, *("-" if v is None else f"{v:.4f}" for v in values)))
+    lines += [f"  {note}" for note in metrics.get("not_scored", {}).values()]
     lines.append("")
     for label, path in products(workdir):
-        lines.append(f"  {label:<15} {path}")
+        if path.exists():
+            lines.append(f"  {label:<15} {path}")
     seconds = workdir.seconds()
     parts = ", ".join(f"{stage} {value:.0f}" for stage, value in seconds.items())
     lines.append(f"\n  {sum(seconds.values()):.0f} s of work ({parts})")
@@ -120,13 +137,10 @@ def _row(name: str, *cells: str) -> str:
     return f"  {name:<10}" + "".join(f"{cell:>15}" for cell in cells)
 
 
-def _headline(numbers: dict) -> list[str]:
-    retrieval, recognition = numbers["retrieval"], numbers["recognition"]
-    values = [retrieval[part]["map@100"] for part in ("public", "private")]
-    values += [recognition[part]["gap"] for part in ("public", "private")]
-    held_out = numbers.get("held_out", {})
-    values += [held_out.get("top1"), held_out.get("top5")]
-    return ["-" if value is None else f"{value:.4f}" for value in values]
+def _value(numbers: dict, path: tuple[str, ...]) -> float | None:
+    for key in path[:-1]:
+        numbers = numbers.get(key, {})
+    return numbers.get(path[-1])
 
 
 def products(workdir) -> list[tuple[str, object]]:
@@ -137,4 +151,5 @@ def products(workdir) -> list[tuple[str, object]]:
         ("ScaNN index", workdir.index),
         ("SavedModel", workdir.saved_model),
         ("submission", workdir.submission),
+        ("Kaggle's CSV", workdir.submission_csv),
     ]

@@ -65,6 +65,8 @@ class Workdir:
         self.index = self.root / "scann_index"
         self.saved_model = self.root / "saved_model"
         self.submission = self.root / "submission.zip"
+        self.submission_csv = self.root / "submission.csv"
+        self.train_landmarks = self.root / "train_image_to_landmark.csv"
         self.report = self.root / "report.html"
 
     @contextmanager
@@ -73,6 +75,7 @@ class Workdir:
         experiment: Experiment,
         data: Path | None,
         stage_data: Mapping[str, str] | None = None,
+        identity: str | None = None,
     ):
         """Hold the folder for this run of this recipe on this data, and no other.
 
@@ -80,6 +83,7 @@ class Workdir:
             experiment: the recipe.
             data: the folder; None for the demo.
             stage_data: the names of stages with data of their own -> `DataSource.identity`.
+            identity: the same of `data`; None where it is not compared.
 
         Raises:
             WorkdirError: it belongs to another recipe or other data, another process is at work
@@ -97,16 +101,19 @@ class Workdir:
                     f"Another process is at work in {self.root}. Wait for it, or use another "
                     f"--workdir."
                 ) from None
-            self._claim(experiment, data, dict(stage_data or {}))
+            self._claim(experiment, data, dict(stage_data or {}), identity)
             yield
 
-    def _claim(self, experiment: Experiment, data: Path | None, stage_data: dict) -> None:
+    def _claim(
+        self, experiment: Experiment, data: Path | None, stage_data: dict, identity: str | None
+    ) -> None:
         path = self.root / "run.json"
         mine = {
             "format_version": _FORMAT_VERSION,
             "recipe": recipe_dict(experiment),
             "data": str(data.resolve()) if data else "demo",
             "stage_data": stage_data,
+            "training_pictures": identity,
         }
         if path.exists():
             _check_same_run(self.root, read_json(path), mine)
@@ -154,8 +161,10 @@ def _check_same_run(root: Path, before: dict, now: dict) -> None:
             f"{root} was made by another version of this program (format "
             f"{before.get('format_version')!r}, this is {_FORMAT_VERSION}). Use another --workdir."
         )
-    # A run from before stages had data of their own is one without.
-    changed = differences({"stage_data": {}} | before, now)
+    # A run from before stages had data of their own is one without; one from before its training
+    # pictures were noted has those that are there.
+    known = {"stage_data": {}, "training_pictures": now["training_pictures"]}
+    changed = differences(known | before, now)
     if changed:
         lines = "\n  ".join(line.removeprefix("recipe.") for line in changed)
         raise WorkdirError(

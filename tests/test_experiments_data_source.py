@@ -16,6 +16,7 @@ from experiments.data_source import (
 )
 from experiments.settings import UnknownSettingError
 from landmarks_tf.records import RecordsError
+from tests.kaggle_edition import write_edition
 
 STAGED = Experiment(
     name="staged", summary="s", source="t", stages=(Stage("low"), Stage("high"), Stage("fix"))
@@ -55,17 +56,43 @@ def test_records_without_a_split_are_refused(demo_records, tmp_path, split):
         check_can_be_evaluated(find_data(tmp_path))
 
 
-def test_kaggles_recognition_editions_can_be_trained_and_not_evaluated(train_alone, tmp_path):
+def test_training_pictures_alone_can_be_trained_on_and_not_evaluated(train_alone):
     source = find_data(train_alone)
-    with pytest.raises(ValueError, match=r"index or test split, so .* not eval.* --stage train\."):
+    with pytest.raises(ValueError, match=r"complete test split, so .* not eval.* --stage train\."):
         check_can_be_evaluated(source)
-    (tmp_path / "test").mkdir()
-    (tmp_path / "train.csv").write_text("id,landmark_id\na,1\n")
-    source = find_data(tmp_path)
-    with pytest.raises(ValueError, match=r"a raw folder without index/, so .* --stage train\."):
-        check_can_be_evaluated(source)
-    (tmp_path / "index").mkdir()
+
+
+def test_kaggles_recognition_editions_are_whole_without_an_index(tmp_path):
+    edition = write_edition(tmp_path / "raw", sample=False)
+    source = find_data(edition)
     check_can_be_evaluated(source)
+    # A folder, a table or ground truth of an index says that one belongs to it.
+    message = r"a raw folder without pictures in index/, so .* --stage train\."
+    for place in ("index.csv", "retrieval_solution_v2.1.csv", "index/index_image_to_landmark.csv"):
+        (edition / place).parent.mkdir(exist_ok=True)
+        (edition / place).touch()
+        with pytest.raises(ValueError, match=message):
+            check_can_be_evaluated(source)
+        (edition / place).unlink()
+    with pytest.raises(ValueError, match=message):
+        check_can_be_evaluated(source)
+    (edition / "index").rmdir()
+    (edition / "test").rename(edition / "tests")
+    (edition / "test").mkdir()
+    with pytest.raises(ValueError, match=r"a raw folder without pictures in test/"):
+        check_can_be_evaluated(source)
+
+
+def test_records_know_whether_they_should_have_an_index(demo_records, train_alone):
+    assert find_data(demo_records).should_have_index()
+    source = find_data(train_alone)
+    assert not source.should_have_index()
+    (train_alone / ".convert-index").mkdir()
+    assert source.should_have_index()
+    (train_alone / ".convert-index").rmdir()
+    (train_alone / "metadata").mkdir()
+    (train_alone / "metadata" / "retrieval_solution_v2.1.csv").touch()
+    assert source.should_have_index()
 
 
 def test_the_demo_and_whole_records_can_be_evaluated(demo_records):

@@ -56,6 +56,11 @@ def test_recognition_looks_for_its_landmarks(files, tmp_path, capsys):
     solution = write(tmp_path / "s.csv", "id,landmarks,Usage", "a,77,Public")
     assert score.main([*arguments, solution]) == 1
     assert "none of the 1 landmarks of the solution" in capsys.readouterr().err
+    # Kaggle's editions list their test pictures in the sample alone.
+    (tmp_path / "data" / "test.csv").rename(tmp_path / "data" / "sample_submission.csv")
+    solution = write(tmp_path / "s.csv", "id,landmarks,Usage", "a,5,Public", "z,,Public")
+    assert score.main([*arguments, solution]) == 0
+    assert "1 of the 2 queries of the solution are not in the data" in capsys.readouterr().err
     write(tmp_path / "data" / "train.csv", "id,label", "t,5")
     assert score.main([*arguments, solution]) == 1
     assert (

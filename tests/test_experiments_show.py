@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 from experiments import show
 from experiments.data_source import DataSource
 from experiments.registry import EXPERIMENTS, get_experiment
 from experiments.settings import at_demo_size
+from experiments.workdir import Workdir, write_json
 
 
 def test_list_names_every_experiment_once():
@@ -37,6 +39,34 @@ def test_text_has_every_setting_and_keeps_published_numbers_apart():
     assert f"data.image_size = {recipe.data.image_size}" in text
     assert text.index("published (theirs, not ours)") < text.index("90.59")
     assert "auxiliary head" not in text  # the demo's pictures are too small for it
+
+
+def closing_table(tmp_path, trained: dict, **more) -> str:
+    workdir = Workdir(tmp_path)
+    workdir.metrics.parent.mkdir(exist_ok=True)
+    measured = {"experiment": "e", "size": "demo", "data": "d", "classes": 3, "trained": trained}
+    write_json(workdir.metrics, measured | {"images": {"train": 9, "test": 4}} | more)
+    return show.summary(SimpleNamespace(workdir=workdir))
+
+
+def test_closing_table_has_a_column_for_what_was_measured(tmp_path):
+    """A number that is not defined is a dash; one that is zero is a zero."""
+    parts = {"public": {"map@100": 0.25}, "private": {"map@100": 0.0}}
+    gaps = {"public": {"gap": None}, "private": {"gap": 0.125}}
+    text = closing_table(tmp_path, {"retrieval": parts, "recognition": gaps}, index_size=5)
+    assert "index of 5, 4 test pictures" in text
+    (row,) = [line.split() for line in text.splitlines() if line.startswith("  trained")]
+    assert row == ["trained", "0.2500", "0.0000", "-", "0.1250"]
+    assert "mAP@100 public        private     GAP public        private\n" in text
+    notes = {"retrieval": "retrieval is left out", "recognition": "not scored"}
+    text = closing_table(tmp_path, {"held_out": {"top1": 0.5, "top5": 1.0}}, not_scored=notes)
+    assert "no index, 4 test pictures" in text
+    assert "mAP" not in text and "GAP" not in text
+    assert "0.5000         1.0000\n  retrieval is left out\n  not scored\n" in text
+    text = closing_table(tmp_path, {}, not_scored=notes)
+    assert "test pictures\n\n  retrieval is left out" in text
+    assert str(tmp_path / "metrics.json") in text
+    assert "scann_index" not in text  # what is not there is not listed
 
 
 def test_stages_are_shown_as_they_are_set():

@@ -14,7 +14,7 @@ from experiments.config import Data, Experiment, Loss, Model, Train
 from experiments.data_source import find_data
 from experiments.registry import get_experiment
 from experiments.settings import at_demo_size
-from experiments.stages import evaluate, held_out, networks, planned, publish, train
+from experiments.stages import evaluate, held_out, landmarks, networks, planned, train
 from experiments.stages.context import Context
 from experiments.workdir import Workdir
 from landmarks_tf.losses import ArcFaceLoss
@@ -88,9 +88,10 @@ def test_names_in_mixed_encodings_stay_readable(tmp_path):
         b"2,http://commons.wikimedia.org/wiki/Category:Saint-Andr\xc3\xa9\n"
         b'3,"http://commons.wikimedia.org/wiki/Category:Gate,_Pont_d%27Avignon"\n'
     )
-    names = publish.landmark_names(tmp_path)
+    names = landmarks.landmark_names(tmp_path)
+    assert landmarks.landmark_names(tmp_path, "train") == {}
     assert names == {1: "Saint-André Chapel", 2: "Saint-André", 3: "Gate, Pont d'Avignon"}
-    assert publish.landmark_names(tmp_path / "nowhere") == {}
+    assert landmarks.landmark_names(tmp_path / "nowhere") == {}
 
 
 @pytest.fixture
@@ -167,6 +168,24 @@ def test_held_out_pairs_repeat_no_picture(context, monkeypatch):
     assert held_out.held_out_pairs(context, None) == {"eer": 0.0}
     labels[2] = 5
     assert held_out.held_out_pairs(context, None) == {}
+
+
+def test_recognition_of_held_out_pictures_by_hand():
+    """Right 0.9, wrong 0.8, right 0.7: (1/1 + 2/3) / 3, and two of three."""
+    found = held_out.held_out_recognition(
+        np.array(["a", "b", "c"]),
+        np.array([4, 5, 4]),
+        np.array([4, 4, 4]),
+        np.array([0.9, 0.8, 0.7]),
+    )
+    assert found == {"gap": pytest.approx(5 / 9), "top1": pytest.approx(2 / 3), "queries": 3}
+
+
+def test_landmarks_of_what_is_searched(context):
+    index, known = context.index_of("index"), landmarks.index_landmarks(context.metadata)
+    found = landmarks.searched_landmarks(context)
+    assert found.tolist() == [known[one.decode()] for one in index.id]
+    assert len(set(found.tolist())) > 3
 
 
 def test_fingerprint_of_embeddings_follows_network_and_recipe(context):

@@ -36,6 +36,7 @@ METADATA_FILES = (
     "index_label_to_category.csv",
     "retrieval_solution_v2.1.csv",
     "recognition_solution_v2.1.csv",
+    "sample_submission.csv",
 )
 _IMAGE_NAME = re.compile(rb"([A-Za-z0-9_-]{3,16})\.jpg")
 

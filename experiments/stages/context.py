@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,7 @@ from pathlib import Path
 from experiments.config import Experiment
 from experiments.data_source import DataSource
 from experiments.recipe import fingerprint
+from experiments.tasks import Task, tasks_of
 from experiments.training_sets import TrainingSet, training_set
 from experiments.training_stages import StageRecipe, last_recipe, stage_recipes
 from experiments.workdir import Workdir
@@ -87,6 +89,24 @@ class Context:
 
     def has_split(self, split: str) -> bool:
         return split in list_splits(self.records)
+
+    @property
+    def tasks(self) -> dict[str, Task]:
+        """What the records can be judged by."""
+        return tasks_of(DataSource("records", self.records, 0))
+
+    @property
+    def searched_split(self) -> str:
+        """What queries are searched in: the index, or the training pictures where there is none."""
+        return "index" if self.has_split("index") else "train"
+
+    def left_out(self, split: str) -> list[str]:
+        """Ids of the pictures that could not be converted: of them nothing is known."""
+        path = self.records / f"{split}.skipped.csv"
+        if not path.is_file():
+            return []
+        with path.open(newline="", encoding="utf-8") as stream:
+            return [row["id"] for row in csv.DictReader(stream)]
 
     @cached_property
     def num_classes(self) -> int:

@@ -9,16 +9,16 @@ import numpy as np
 from experiments.recipe import as_dict
 from experiments.score import score_recognition, score_retrieval
 from experiments.score_inputs import tell_what_is_missing
+from experiments.stages.changes import evaluated_on
 from experiments.stages.class_set import head_classes, landmark_ids
 from experiments.stages.context import Context
-from experiments.stages.held_out import evaluation_data, held_out, predict
+from experiments.stages.held_out import evaluation_data, held_out, held_out_recognition, predict
+from experiments.tasks import SOLUTIONS
 from experiments.workdir import write_json
 from landmarks_tf import metrics
 from landmarks_tf.records import Manifest
 
 NEIGHBOURS = 100
-RETRIEVAL_SOLUTION = "retrieval_solution_v2.1.csv"
-RECOGNITION_SOLUTION = "recognition_solution_v2.1.csv"
 _PAIRS_WORTH_A_BAR = 100_000_000
 
 
@@ -26,8 +26,8 @@ def run(context: Context) -> list[Path]:
     """Score the trained network, and the untrained one where the recipe asks for it.
 
     Raises:
-        ValueError, OSError: a solution that is missing, malformed or of other pictures, which is
-            found before anything is embedded; embeddings of another model.
+        ValueError, OSError: a solution that is malformed or of other pictures, which is found
+            before anything is embedded; embeddings of another model.
     """
     import keras
 
@@ -58,13 +58,19 @@ def run(context: Context) -> list[Path]:
 
 
 def _check_solutions(context: Context) -> None:
-    queries = _ids(context, "test")
-    retrieval = metrics.read_retrieval_solution(context.metadata / RETRIEVAL_SOLUTION)
-    known = {"answers": set(_ids(context, "index")), "what": "index images"}
-    tell_what_is_missing(retrieval, queries=queries, **known)
-    recognition = metrics.read_recognition_solution(context.metadata / RECOGNITION_SOLUTION)
-    known = {"answers": set(landmark_ids(context.records).tolist()), "what": "landmarks"}
-    tell_what_is_missing(recognition, queries=queries, **known)
+    queries, tasks = _ids(context, "test"), context.tasks
+    if tasks["retrieval"].is_scored:
+        solution = metrics.read_retrieval_solution(_solution(context, "retrieval"))
+        known = {"answers": set(_ids(context, "index")), "what": "index images"}
+        tell_what_is_missing(solution, queries=queries, **known)
+    if tasks["recognition"].is_scored:
+        solution = metrics.read_recognition_solution(_solution(context, "recognition"))
+        known = {"answers": set(landmark_ids(context.records).tolist()), "what": "landmarks"}
+        tell_what_is_missing(solution, queries=queries, **known)
+
+
+def _solution(context: Context, task: str) -> Path:
+    return context.metadata / SOLUTIONS[task]
 
 
 def _ids(context: Context, split: str) -> list[str]:
@@ -72,11 +78,14 @@ def _ids(context: Context, split: str) -> list[str]:
 
 
 def _description(context: Context) -> dict:
-    """What the numbers are about: data, split, index size, seeds."""
+    """What the numbers are about: data, split, index size, seeds; and what has no numbers."""
     recipe = context.experiment
-    counts = {s: Manifest.load(context.records, s).num_records for s in ("train", "index", "test")}
-    if context.has_split("validation"):
-        counts["validation"] = Manifest.load(context.records, "validation").num_records
+    counts = {
+        split: Manifest.load(context.records, split).num_records
+        for split in ("train", "index", "test", "validation")
+        if context.has_split(split)
+    }
+    not_scored = {task.name: task.note for task in context.tasks.values() if task.note}
     names = {"demo": "the rendered demo data set (not GLDv2)"}
     return {
         "experiment": recipe.name,
@@ -84,29 +93,43 @@ def _description(context: Context) -> dict:
         "data": names.get(context.source.kind, str(context.source.folder)),
         "classes": context.num_classes,
         "images": counts,
-        "index_size": counts["index"],
+        **({"index_size": counts["index"]} if "index" in counts else {}),
+        **({"not_scored": not_scored} if not_scored else {}),
+        "evaluated_on": evaluated_on(context),
         "seeds": {"train": recipe.train.seed, "split": recipe.data.split_seed},
         "published": as_dict(recipe)["published"],
     }
 
 
 def _score(context: Context, embedder, scorer, *, trained: bool) -> dict:
+    tasks, result = context.tasks, {}
     queries = embed(context, embedder, "test", trained=trained)
-    references = embed(context, embedder, "index", trained=trained)
     suffix = "" if trained else "_untrained"
     retrieval = context.workdir.predictions / f"retrieval{suffix}.csv"
     recognition = context.workdir.predictions / f"recognition{suffix}.csv"
-    _write_rankings(
-        retrieval, queries, references, device=context.experiment.evaluation.search_device
-    )
+    retrieval.unlink(missing_ok=True)  # one of other data must not be taken for this one
+    if tasks["retrieval"].is_answered:
+        references = embed(context, embedder, "index", trained=trained)
+        device = context.experiment.evaluation.search_device
+        without = context.left_out("test")
+        _write_rankings(retrieval, queries, references, device=device, unanswered=without)
+    if tasks["retrieval"].is_scored:
+        result["retrieval"] = score_retrieval(retrieval, _solution(context, "retrieval"))
     _write_recognition(context, recognition, embedder, scorer, queries, trained=trained)
-    result = {
-        "retrieval": score_retrieval(retrieval, context.metadata / RETRIEVAL_SOLUTION),
-        "recognition": score_recognition(recognition, context.metadata / RECOGNITION_SOLUTION),
-    }
+    if tasks["recognition"].is_scored:
+        result["recognition"] = score_recognition(recognition, _solution(context, "recognition"))
+    elif context.experiment.evaluation.recognition == "knn" and context.has_split("validation"):
+        # No other number tells how good the predictions are.
+        result["held_out_recognition"] = _held_out_recognition(context, embedder, trained=trained)
     if scorer is not None and context.has_split("validation"):
         result["held_out"] = held_out(context, scorer, head_classes(context) if trained else None)
     return result
+
+
+def _held_out_recognition(context: Context, embedder, *, trained: bool) -> dict:
+    queries = embed(context, embedder, "validation", trained=trained)
+    answers = _by_neighbours(context, embedder, queries, trained=trained)
+    return held_out_recognition(queries.ids, context.index_of("validation").label, *answers)
 
 
 def embed(context: Context, embedder, split: str, *, trained: bool):
@@ -135,7 +158,7 @@ def embed(context: Context, embedder, split: str, *, trained: bool):
         )
 
 
-def _write_rankings(path: Path, queries, references, *, device: str) -> None:
+def _write_rankings(path: Path, queries, references, *, device: str, unanswered=()) -> None:
     from landmarks_tf.export.kaggle import write_retrieval_submission
     from landmarks_tf.retrieval.exact import ExactIndex
 
@@ -148,7 +171,8 @@ def _write_rankings(path: Path, queries, references, *, device: str) -> None:
     ranked = {
         q: references.ids[r].tolist() for q, r in zip(queries.ids.tolist(), rows, strict=True)
     }
-    write_retrieval_submission(path, ranked)
+    # The competition wants a row for each test picture, also for those that cannot be read.
+    write_retrieval_submission(path, ranked | dict.fromkeys(unanswered, ()))
 
 
 def _write_recognition(context: Context, path, embedder, scorer, queries, *, trained: bool) -> None:
@@ -162,7 +186,8 @@ def _write_recognition(context: Context, path, embedder, scorer, queries, *, tra
     head = context.head_records if trained and softmax else None
     landmarks = landmark_ids(head or context.records)[classes]
     answers = zip(queries.ids.tolist(), landmarks.tolist(), confidences.tolist(), strict=True)
-    write_recognition_submission(path, {q: (landmark, c) for q, landmark, c in answers})
+    rows = {q: (landmark, c) for q, landmark, c in answers}
+    write_recognition_submission(path, rows | dict.fromkeys(context.left_out("test")))
 
 
 def _by_softmax(context: Context, scorer) -> tuple[np.ndarray, np.ndarray]:
@@ -176,7 +201,10 @@ def _by_neighbours(context: Context, embedder, queries, *, trained: bool):
 
     references = embed(context, embedder, "train", trained=trained)
     labels = np.asarray(context.index_of("train").label)
-    solution = context.metadata / RECOGNITION_SOLUTION
     return by_neighbours(
-        context.experiment.evaluation, queries, references.vectors, labels, solution
+        context.experiment.evaluation,
+        queries,
+        references.vectors,
+        labels,
+        _solution(context, "recognition"),
     )

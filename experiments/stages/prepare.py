@@ -12,11 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from experiments.command import NO_READER
+from experiments.data_source import DataSource
 from experiments.stages.context import Context
 from experiments.training_sets import TrainingSet, check_subset
 from landmarks_tf.records import Manifest
-
-SOLUTIONS = ("retrieval_solution_v2.1.csv", "recognition_solution_v2.1.csv")
 
 
 class ConversionError(ValueError):
@@ -28,7 +27,7 @@ def run(context: Context) -> list[Path]:
     source = context.source
     if source.kind == "records":
         _say_what_made(context)
-        _tell_missing_truth(context)
+        _tell_what_is_not_scored(context)
         return _prepare_stages(context)
     raw = source.folder
     if source.kind == "demo":
@@ -46,11 +45,20 @@ def run(context: Context) -> list[Path]:
         *("--seed", data.split_seed),
     )
     for split in ("index", "test"):
-        if (raw / split).is_dir():  # else there is nothing but training, which needs neither
-            _tool(*convert, "--split", split)
+        if DataSource("raw", raw, 0).has(split):  # Kaggle's recognition editions have no index
+            convert_split(context, raw, split)
     _compare_class_count(context)
-    _tell_missing_truth(context)
+    _tell_what_is_not_scored(context)
     return [context.records, *_prepare_stages(context)]
+
+
+def convert_split(context: Context, raw: Path, split: str) -> None:
+    """Convert the index or the test pictures of a raw folder into the run's records.
+
+    Raises:
+        ConversionError: it failed; the command has said why.
+    """
+    _tool("convert", "--raw", raw, "--out", context.records, "--split", split)
 
 
 def _prepare_stages(context: Context) -> list[Path]:
@@ -117,19 +125,13 @@ def _say_what_made(context: Context) -> None:
     )
 
 
-def missing_truth(metadata: Path) -> list[str]:
-    """Names of the solution files that a folder of metadata lacks."""
-    return [name for name in SOLUTIONS if not (metadata / name).is_file()]
-
-
-def _tell_missing_truth(context: Context) -> None:
-    missing = missing_truth(context.metadata)
-    if missing:
-        print(
-            f"note: there is no {' and no '.join(missing)} (Kaggle's editions come without): the "
-            f"network can be trained, not evaluated; --stage train stops there.",
-            file=sys.stderr,
-        )
+def _tell_what_is_not_scored(context: Context) -> None:
+    if context.has_split("test"):
+        notes = [task.note for task in context.tasks.values() if task.note]
+    else:
+        notes = ["there are no test pictures: the network can be trained, not evaluated"]
+    if notes:
+        print(f"note: {'; '.join(notes)}.", file=sys.stderr)
 
 
 def _compare_class_count(context: Context) -> None:

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from experiments.stages.context import Context
-from experiments.stages.publish import index_landmarks, landmark_names
+from experiments.stages.landmarks import index_landmarks, landmark_names
 from landmarks_tf import metrics
 
 PARTS = ("public", "private")

@@ -184,7 +184,7 @@ def table_order(ids, table: Mapping[str, int]) -> tuple[np.ndarray, int]:
 
 
 def _measured(context: Context) -> dict:
-    from experiments.stages.publish import index_landmarks
+    from experiments.stages.landmarks import index_landmarks
     from landmarks_tf import metrics
     from landmarks_tf.retrieval.embed import load_embeddings
 
