@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from landmarks_tf.records import Manifest
+from landmarks_tf.records import Manifest, NotAnExampleError, decode_features
 from tfrecords_tools.images import BadImageError
 from tfrecords_tools.proof import prove_image
 
@@ -19,6 +19,7 @@ DELF_KEYS = {
     "image/id": "bytes_list",
 }
 LABEL_KEY = "image/class/label"
+_TYPES = {"bytes_list": bytes, "int64_list": int}
 
 
 def check_record(record: bytes, row: np.void | None, manifest: Manifest) -> list[str]:
@@ -29,21 +30,17 @@ def check_record(record: bytes, row: np.void | None, manifest: Manifest) -> list
         row: its row of the side-car, or None when that cannot be trusted.
         manifest: of the split.
     """
-    import tensorflow as tf
-    from google.protobuf.message import DecodeError
-
     try:
-        example = tf.train.Example.FromString(record)
-    except DecodeError:
+        features = decode_features(record)
+    except NotAnExampleError:
         return ["not a tf.train.Example"]
-    features = example.features.feature
     expected = dict(DELF_KEYS)
     if manifest.num_classes is not None:
         expected[LABEL_KEY] = "int64_list"
     problems = _check_keys(features, expected)
     if problems:
         return problems
-    values = {key: getattr(features[key], kind).value[0] for key, kind in expected.items()}
+    values = {key: features[key][0] for key in expected}
     problems += _check_label(values, row, manifest)
     if row is not None and values["image/id"] != bytes(row["id"]):
         problems.append(f"id {_text(values['image/id'])}, the side-car says {_text(row['id'])}")
@@ -53,7 +50,7 @@ def check_record(record: bytes, row: np.void | None, manifest: Manifest) -> list
     return problems + _check_image(values)
 
 
-def _check_keys(features, expected: dict[str, str]) -> list[str]:
+def _check_keys(features: dict[str, list], expected: dict[str, str]) -> list[str]:
     problems = []
     for key in sorted(features.keys() | expected.keys()):
         if key not in features:
@@ -61,8 +58,8 @@ def _check_keys(features, expected: dict[str, str]) -> list[str]:
         elif key not in expected:
             problems.append(f"unexpected feature {key}")
         else:
-            kind = features[key].WhichOneof("kind")
-            if kind != expected[key] or len(getattr(features[key], kind).value) != 1:
+            found = features[key]
+            if len(found) != 1 or not isinstance(found[0], _TYPES[expected[key]]):
                 problems.append(f"feature {key} is not a {expected[key]} of one value")
     return problems
 
