@@ -143,3 +143,14 @@ def test_the_command_of_rows(tmp_path, capfd):
     manifest = json.loads((tmp_path / "records" / "train.manifest.json").read_text())
     validation = json.loads((tmp_path / "records" / "validation.manifest.json").read_text())
     assert manifest["num_records"] + validation["num_records"] == 400
+
+
+def test_what_was_checked_is_not_proven_again(raw, tmp_path):
+    """The commands of the benchmark, one after the other, on three files under five names."""
+    folder, corpus = raw
+    ingestion._output(["tfrecords_tools", "check", "--raw", str(folder), "--split", "train"])
+    result = ingestion._run("convert, checked", folder, tmp_path / "records", 5, corpus["bytes"])
+    assert result["images"] == 5
+    assert result["seconds"] > 0
+    done = run_module("tfrecords_tools", "verify", "--records", tmp_path / "records")
+    assert done.stdout == "train: 5 records, all well\n"

@@ -4,8 +4,9 @@
     python -m experiments.benchmarks.ingestion --rows 4132914
 
 The first runs `python -m tfrecords_tools convert` over GLDv2-like files (about 120 kB, 1024 px),
-as it is and with --no-verify-pixels, by turns with the subjects of
-`experiments.benchmarks.ingestion_subjects`; for ours the whole command counts, start-up included.
+as it is, with --checked (after one `check`, which is not timed) and with --no-verify-pixels, by
+turns with the subjects of `experiments.benchmarks.ingestion_subjects`; for ours the whole command
+counts, start-up included.
 `--out` gets ingestion.json and ingestion.md:
 
     {"format_version": 1, "machine", "corpus", "repeats", "subjects": {NAME: {"images", "bytes",
@@ -39,7 +40,11 @@ from experiments.benchmarks.ingestion_report import markdown, speed_ratio
 from experiments.benchmarks.ingestion_subjects import Clock
 from experiments.command import MeasurementError, exit_code
 
-OURS = {"convert": (), "convert, trusting": ("--no-verify-pixels",)}
+OURS = {
+    "convert": (),
+    "convert, checked": ("--checked",),
+    "convert, trusting": ("--no-verify-pixels",),
+}
 OTHERS = ("floor", "md5", "copy", "decode", "delf", "tfds")
 # These are so slow that they get the first files only.
 _SLOW = ("delf", "tfds", "decode")
@@ -103,6 +108,7 @@ def _scratch(folder: Path | None) -> Iterator[Path]:
 def _compare(options: argparse.Namespace, scratch: Path) -> int:
     raw = scratch / "raw"
     corpus = make_corpus(raw, files=options.files, names=options.names, pictures=options.pictures)
+    _output(["tfrecords_tools", "check", "--raw", str(raw), "--split", "train"])
     report = {
         "format_version": 1,
         "machine": _machine(),

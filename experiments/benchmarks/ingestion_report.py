@@ -16,6 +16,7 @@ _WHAT = {
     "delf": "(b) DELF's algorithm, one process",
     "tfds": "(c) TensorFlow Datasets' writer",
     "convert": "`convert`: every picture proven to decode",
+    "convert, checked": "`convert --checked`: proven by `check` before",
     "convert, trusting": "`convert --no-verify-pixels`",
 }
 
