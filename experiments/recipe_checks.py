@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import math
 
-from experiments.config import Experiment, Export, Model, Train
+from experiments.config import Data, Experiment, Export, Model, Train
 from experiments.startup import import_keras
+from experiments.training_sets import SUBSETS
 from experiments.training_stages import stage_recipes
 
 # float16 alone has no scaled loss: gradients are lost below 6e-8, and Adam's epsilon with them.
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16", "bfloat16", "float64")
+
+SPLITS = ("random", "per-class")
 
 # Stands for a length that only the pictures tell: longer than any warm-up.
 _UNKNOWN_STEPS = 2**31 - 1
@@ -35,6 +38,7 @@ def check_recipe(experiment: Experiment) -> None:
     for stage in stage_recipes(experiment):
         with named_stage(stage.title if stage.name else ""):
             _check_train(stage.recipe.train)
+            _check_split(stage.recipe.data)
             _check_pictures(stage.recipe)
             _check_model(stage.recipe.model, stage.recipe.data.image_size)
             _check_optimization(stage.recipe)
@@ -52,6 +56,27 @@ def _check_train(train: Train) -> None:
     if train.precision not in PRECISIONS:
         raise ValueError(
             f"train.precision is one of {', '.join(PRECISIONS)}. Received: {train.precision!r}."
+        )
+
+
+def _check_split(data: Data) -> None:
+    """What `convert` would refuse, but in a folder that is this recipe's by then."""
+    if data.train_set is not None and data.train_set not in SUBSETS:
+        raise ValueError(
+            f"data.train_set is one of {', '.join(SUBSETS)}, or none. Received: {data.train_set!r}."
+        )
+    if not 0 <= data.validation_fraction < 1:
+        raise ValueError(
+            f"data.validation_fraction is a part in [0, 1). Received: {data.validation_fraction}."
+        )
+    if data.validation_split not in SPLITS:
+        raise ValueError(
+            f"data.validation_split is one of {', '.join(SPLITS)}. Received: "
+            f"{data.validation_split!r}."
+        )
+    if data.min_images_per_class < 1:
+        raise ValueError(
+            f"data.min_images_per_class is at least 1. Received: {data.min_images_per_class}."
         )
 
 

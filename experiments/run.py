@@ -61,8 +61,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--exp", metavar="NAME", help="the experiment; see --list")
-    add("--data", metavar="DIR", type=Path, help="raw GLDv2 layout or records (default: the demo)")
-    add("--workdir", metavar="DIR", type=Path, help="default: runs/NAME-SIZE[-DATA]")
+    add(
+        "--data",
+        metavar="DIR",
+        type=_folder,
+        help="raw GLDv2 layout or records (default: the demo)",
+    )
+    add("--workdir", metavar="DIR", type=_folder, help="default: runs/NAME-SIZE[-DATA]")
     add("--size", choices=("demo", "full"), help="default: full for 100,000 pictures or more")
     add(
         "--set",
@@ -101,6 +106,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--profile", action="store_true", help="profile steps 10 to 20 for TensorBoard")
     add("--json", action="store_true", help="with --show, --list or --dry-run: as JSON")
     return parser
+
+
+def _folder(text: str) -> Path:
+    """A path; of a shell variable that is not set nothing is left, which is no current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected a folder, received '': use . for this one")
+    return Path(text)
 
 
 def _run(options: argparse.Namespace) -> int:

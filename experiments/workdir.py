@@ -116,7 +116,7 @@ class Workdir:
             "training_pictures": identity,
         }
         if path.exists():
-            _check_same_run(self.root, read_json(path), mine)
+            _check_same_run(self.root, _read_claim(path), mine)
             return
         strangers = [entry.name for entry in self.root.iterdir() if entry.name != ".lock"]
         if strangers:
@@ -134,7 +134,7 @@ class Workdir:
 
     def outputs(self, stage: str) -> list[Path]:
         """What a finished stage made."""
-        return [self.root / output for output in read_json(self._marker(stage))["outputs"]]
+        return [self.root / output for output in _read_marker(self._marker(stage))["outputs"]]
 
     def mark_done(self, stage: str, started: float, outputs: list[Path]) -> None:
         """Write a stage's completion marker, last of all it writes."""
@@ -149,10 +149,33 @@ class Workdir:
     def seconds(self) -> dict[str, float]:
         """Wall time of each finished stage."""
         done = sorted((self.root / "stages").glob("*.json"), key=lambda path: path.stat().st_mtime)
-        return {marker.stem: read_json(marker)["seconds"] for marker in done}
+        return {marker.stem: _read_marker(marker)["seconds"] for marker in done}
 
     def _marker(self, stage: str) -> Path:
         return self.root / "stages" / f"{stage}.json"
+
+
+def _read_claim(path: Path) -> dict:
+    """The run.json of a folder, which tells whose it is."""
+    try:
+        claim = read_json(path)
+    except WorkdirError:
+        claim = None
+    if not isinstance(claim, dict):
+        # Without it the rest of the folder is nobody's: to delete it would not help.
+        raise WorkdirError(
+            f"{path} is damaged, so nobody knows which recipe the folder belongs to. Use another "
+            f"--workdir."
+        )
+    return claim
+
+
+def _read_marker(path: Path) -> dict:
+    """A stage's completion marker."""
+    marker = read_json(path)
+    if not isinstance(marker, dict) or not {"outputs", "seconds"} <= marker.keys():
+        raise WorkdirError(f"{path} is no completion marker. Delete it and run again.")
+    return marker
 
 
 def _check_same_run(root: Path, before: dict, now: dict) -> None:

@@ -60,6 +60,8 @@ def test_show_json_is_the_full_size_by_default_and_demo_by_name(capsys):
         (["--exp", "inception_v200", "--size", "huge"], 2, "invalid choice"),
         (["--exp", "inception_v200", "--stage", "cook"], 2, "invalid choice"),
         (["--exp", "inception_v200", "--data", "/nowhere/at/all"], 1, "is no folder"),
+        (["--exp", "inception_v200", "--data", ""], 2, "--data: expected a folder, received ''"),
+        (["--exp", "inception_v200", "--workdir", ""], 2, "--workdir: expected a folder"),
     ],
 )
 def test_mistakes_end_with_a_message(capsys, arguments, code, message):

@@ -123,3 +123,28 @@ def test_json_is_whole_or_absent(tmp_path):
         read_json(path)
     with pytest.raises(WorkdirError, match="is missing"):
         read_json(tmp_path / "none.json")
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '"run"', ""])
+def test_a_damaged_claim_says_what_helps(tmp_path, content):
+    with Workdir(tmp_path).claim(RECIPE, None):
+        pass
+    (tmp_path / "run.json").write_text(content)
+    with (
+        pytest.raises(WorkdirError, match=r"run\.json is damaged, .* Use another --workdir\.$"),
+        Workdir(tmp_path).claim(RECIPE, None),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"outputs": []}'])
+def test_a_marker_that_is_none_says_so(tmp_path, content):
+    workdir = Workdir(tmp_path)
+    workdir.mark_done("train", time.time(), [])
+    marker = tmp_path / "stages" / "train.json"
+    marker.write_text(content)
+    for ask in (lambda: workdir.is_done("train"), workdir.seconds):
+        with pytest.raises(WorkdirError, match=r"train\.json is no completion marker\. Delete it"):
+            ask()
+    marker.unlink()
+    assert not workdir.is_done("train")

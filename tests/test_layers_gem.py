@@ -117,9 +117,10 @@ def test_a_fixed_p_is_no_trainable_weight():
 def test_refusals():
     contracts.check_refusals(
         {
-            "at least 1. Received: p=0.5": lambda: GeMPooling2D(p=0.5),
+            "at least 1 and finite. Received: p=0.5": lambda: GeMPooling2D(p=0.5),
+            "Received: p=inf": lambda: GeMPooling2D(p=float("inf")),
             "Received: p=nan": lambda: GeMPooling2D(p=float("nan")),
-            "positive. Received: epsilon=0": lambda: GeMPooling2D(epsilon=0),
+            "positive and finite. Received: epsilon=0": lambda: GeMPooling2D(epsilon=0),
             "shape (2, 3)": lambda: GeMPooling2D()(np.zeros((2, 3), np.float32)),
             "Received: dtype='float16'": lambda: GeMPooling2D(dtype="float16"),
         }

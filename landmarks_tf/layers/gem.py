@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import keras
 from keras import ops
 
@@ -17,23 +19,23 @@ class GeMPooling2D(Float32Layer):
     above: below, the pooling is no longer a mean that prefers the strong activations.
 
     Args:
-        p: initial exponent, at least 1.
+        p: initial exponent, at least 1 and finite.
         trainable_p: learn the one exponent together with the network.
-        epsilon: lower clip of the activations, positive.
+        epsilon: lower clip of the activations, positive and finite.
 
     Input shape: (B, h, w, C). Output shape: (B, C), float32.
 
     Raises:
-        ValueError: `p` below 1, `epsilon` not positive, an input that is not (B, h, w, C), or a
+        ValueError: `p` or `epsilon` out of its range, an input that is not (B, h, w, C), or a
             dtype other than float32.
     """
 
     def __init__(self, p: float = 3.0, trainable_p: bool = True, epsilon: float = 1e-6, **kwargs):
         super().__init__(**kwargs)
-        if not p >= 1:
-            raise ValueError(f"GeM's exponent p must be at least 1. Received: p={p}.")
-        if not epsilon > 0:
-            raise ValueError(f"epsilon must be positive. Received: epsilon={epsilon}.")
+        if not 1 <= p < math.inf:
+            raise ValueError(f"GeM's exponent p must be at least 1 and finite. Received: p={p}.")
+        if not 0 < epsilon < math.inf:
+            raise ValueError(f"epsilon must be positive and finite. Received: epsilon={epsilon}.")
         self.initial_p = float(p)
         self.trainable_p = bool(trainable_p)
         self.epsilon = float(epsilon)
