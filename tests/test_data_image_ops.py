@@ -72,6 +72,14 @@ def test_letterbox_equals_the_plain_loop(height, width):
     np.testing.assert_allclose(ours, reference.letterbox(image, 48), atol=2e-3)
 
 
+@pytest.mark.parametrize("height,width", [(90, 60), (30, 20), (96, 96), (97, 96), (470, 300)])
+def test_letterbox_is_the_same_from_bytes_and_from_floats(height, width):
+    """Those of up to four pixels to each new one are turned into floats before they are scaled."""
+    image = tf.constant(picture(height, width))
+    from_floats = image_ops.letterbox(tf.cast(image, tf.float32), 48)
+    np.testing.assert_array_equal(image_ops.letterbox(image, 48), from_floats)
+
+
 def test_letterbox_antialiased_equals_the_plain_loop():
     image = picture(41, 90)
     ours = image_ops.letterbox(tf.constant(image), 24, antialias=True)

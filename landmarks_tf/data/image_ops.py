@@ -25,6 +25,9 @@ import tensorflow as tf
 
 from landmarks_tf.data import opencv
 
+# Pixels to each new one, up to which a picture is turned into floats before it is scaled.
+_FEW = 4
+
 
 def decode(encoded: tf.Tensor) -> tf.Tensor:
     """The picture in an image file's bytes, as (H, W, 3) uint8 RGB.
@@ -132,7 +135,11 @@ def pad_to_square(image: tf.Tensor, image_size: int) -> tf.Tensor:
 
 def to_uint8(image: tf.Tensor) -> tf.Tensor:
     """Rounds to the nearest whole number and clips to 0..255."""
-    return tf.cast(tf.clip_by_value(tf.round(image), 0, 255), tf.uint8)
+    levels = tf.round(tf.convert_to_tensor(image))
+    low, high = (tf.constant(level, levels.dtype) for level in (0, 255))
+    # One pass over the picture, where tf.clip_by_value takes two.
+    levels = tf.raw_ops.ClipByValue(t=levels, clip_value_min=low, clip_value_max=high)
+    return tf.cast(levels, tf.uint8)
 
 
 def check(mode: str, image_size: int) -> None:
@@ -204,7 +211,21 @@ def _fit_longer_side(image: tf.Tensor, image_size: int, *, antialias: bool) -> t
     size = scaled_size(tf.shape(image)[:2], mode="letterbox", image_size=image_size)
     if antialias:
         return resample(image, size, size, antialias=True)
-    return tf.ensure_shape(tf.image.resize(image, size), (None, None, 3))
+    return tf.ensure_shape(_bilinear(image, size), (None, None, 3))
+
+
+def _bilinear(image: tf.Tensor, size: tuple) -> tf.Tensor:
+    """tf.image.resize without antialiasing: (*size, 3) float32.
+
+    TensorFlow's op gives the same numbers from floats as from bytes in half the time. Turning all
+    bytes into floats first pays off where there are few to each new pixel.
+    """
+    few = tf.size(image) <= _FEW * 3 * size[0] * size[1]
+    return tf.cond(
+        few,
+        lambda: tf.image.resize(tf.cast(image, tf.float32), size),
+        lambda: tf.image.resize(image, size),
+    )
 
 
 def _scaled_side(side: tf.Tensor, target: int, reference: tf.Tensor) -> tf.Tensor:
