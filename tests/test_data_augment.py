@@ -304,6 +304,7 @@ def test_joined_policies_follow_one_another():
         ("s1+", r"unknown augmentation ''"),
         ("flip_jitter+resized_crop", r"one part .* can crop"),
         ("cutuot", r"did you mean 'cutout'"),
+        ("s1_quick", r"'s1_quick' is no more: use 's1'"),
     ],
 )
 def test_a_wrong_name_is_an_error_for_people(policy, message):

@@ -40,9 +40,9 @@ PIPELINES = {
     "p_x_k_s1": ("P x K, S1's augmentation", "p_x_k", {"augment": "s1"}),
     "p_x_k_scaled": ("P x K, decoded at 1/2 to 1/8", "p_x_k", {"decoding": "scaled"}),
     "p_x_k_scaled_s1": (
-        "P x K, decoded at 1/2 to 1/8, S1's with drawn-beforehand noise",
+        "P x K, decoded at 1/2 to 1/8, S1's augmentation",
         "p_x_k",
-        {"decoding": "scaled", "augment": "s1_quick"},
+        {"decoding": "scaled", "augment": "s1"},
     ),
     "shuffled": ("global shuffle, no augmentation", "shuffled", {}),
     "similarity": ("tensorflow-similarity's sampler", "similarity", {}),

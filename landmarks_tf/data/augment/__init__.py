@@ -14,8 +14,6 @@ flip_jitter      for networks trained from scratch: a crop of 40-100 % of the ar
 resized_crop     torchvision's RandomResizedCrop of the whole picture, flip: the usual one
 s1               flip; shift of HSV value by -60..+61 in 4 of 5 pictures; Gaussian noise of sigma 5
                  in every other one
-s1_quick         the same in a quarter of the time: the noise is cut from a million numbers drawn
-                 beforehand
 s1_opencv        the same draws, with the rounding of OpenCV's 8-bit HSV
 s1_validation    what S1 validates with: flip; shift by -40..+41 in 3 of 4; no noise
 s2               flip, then exactly one of torchvision's RandomResizedCrop, ColorJitter(0.2, 0.2,

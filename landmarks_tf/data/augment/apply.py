@@ -84,9 +84,9 @@ def finish(
     image = image_ops.to_uint8(image_ops.resize(image, mode=mode, image_size=image_size))
     shape = image.shape
     for part, own, draws in _seeded(policy, seed):
-        if part.moves_only:
-            image = part.retouch(image, draws, own)
-        elif part.retouch is not None:
+        if part.moves is not None:
+            image = part.moves(image, draws)
+        if part.retouch is not None:
             image = image_ops.to_uint8(part.retouch(tf.cast(image, tf.float32), draws, own))
         image = tf.ensure_shape(image, shape)
     return image_ops.pad_to_square(image, image_size)

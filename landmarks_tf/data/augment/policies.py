@@ -6,8 +6,8 @@ import dataclasses
 import difflib
 from collections.abc import Callable
 
-from landmarks_tf.data.augment import crops, erasing, quick, sources, strong
-from landmarks_tf.data.augment.randomness import flip
+from landmarks_tf.data.augment import crops, erasing, sources, strong
+from landmarks_tf.data.augment.randomness import flip_in_half
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,30 +17,26 @@ class Stages:
     Attributes:
         box: ((height, width) int32, draws) -> the part of the picture that is kept, as
             `transforms.crop` takes it.
-        retouch: (image (h, w, 3) float32 0..255, draws, seed) -> image of the same shape.
-        moves_only: the retouch changes no value, so that it works on bytes as well.
+        moves: (image (h, w, 3) uint8, draws) -> the same values in other places.
+        retouch: (image (h, w, 3) float32 0..255, draws, seed) -> image of the same shape, after the
+            moves.
     """
 
     box: Callable | None = None
+    moves: Callable | None = None
     retouch: Callable | None = None
-    moves_only: bool = False
-
-
-def _flip(image, draws, seed):
-    return flip(image, draws[0])
 
 
 # name -> (text of each argument, ...) -> Stages
 _POLICIES = {
     "none": Stages,
-    "flip": lambda: Stages(retouch=_flip, moves_only=True),
-    "flip_jitter": lambda: Stages(box=crops.loose_box, retouch=sources.flip_and_mild_jitter),
-    "resized_crop": lambda: Stages(crops.resized_crop_box, _flip, moves_only=True),
-    "s1": lambda: Stages(retouch=sources.s1),
-    "s1_quick": lambda: Stages(retouch=quick.s1_quick),
-    "s1_opencv": lambda: Stages(retouch=sources.s1_opencv),
-    "s1_validation": lambda: Stages(retouch=sources.s1_validation),
-    "s2": lambda: Stages(retouch=sources.s2),
+    "flip": lambda: Stages(moves=flip_in_half),
+    "flip_jitter": lambda: Stages(crops.loose_box, flip_in_half, sources.mild_jitter),
+    "resized_crop": lambda: Stages(crops.resized_crop_box, flip_in_half),
+    "s1": lambda: Stages(moves=flip_in_half, retouch=sources.s1),
+    "s1_opencv": lambda: Stages(moves=flip_in_half, retouch=sources.s1_opencv),
+    "s1_validation": lambda: Stages(moves=flip_in_half, retouch=sources.s1_validation),
+    "s2": lambda: Stages(moves=flip_in_half, retouch=sources.s2),
     "s4": lambda: Stages(retouch=sources.s4),
     "rand_augment": lambda n="2", m="9": Stages(
         retouch=strong.rand_augment(_whole(n, "N", 1, strong.MOST_CHANGES), _part(m, "M", 10))
@@ -50,6 +46,8 @@ _POLICIES = {
     "cutout": lambda side="0.5": Stages(retouch=erasing.cutout(_part(side, "L", 1))),
 }
 POLICIES = tuple(_POLICIES)
+# What recipes of before may still name, and what to do.
+_GONE = {"s1_quick": "use 's1', whose noise is now drawn as fast"}
 
 
 def stages(policy: str) -> tuple[Stages, ...]:
@@ -68,6 +66,8 @@ def stages(policy: str) -> tuple[Stages, ...]:
 
 def _stages_of(part: str) -> Stages:
     name, *arguments = part.split(":")
+    if name in _GONE:
+        raise ValueError(f"augmentation {name!r} is no more: {_GONE[name]}")
     if name not in _POLICIES:
         near = difflib.get_close_matches(name, POLICIES, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""

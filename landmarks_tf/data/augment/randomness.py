@@ -28,6 +28,6 @@ def whole_between(draw: tf.Tensor, low: tf.Tensor, high: tf.Tensor) -> tf.Tensor
     return low + tf.minimum(tf.cast(tf.floor(draw * count), tf.int32), high - low)
 
 
-def flip(image: tf.Tensor, draw: tf.Tensor) -> tf.Tensor:
-    """The picture or its mirror image, as likely."""
-    return tf.cond(draw < 0.5, lambda: tf.reverse(image, [1]), lambda: image)
+def flip_in_half(image: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
+    """The picture or its mirror image, as likely; reads the first of the draws."""
+    return tf.cond(draws[0] < 0.5, lambda: tf.reverse(image, [1]), lambda: image)

@@ -1,5 +1,7 @@
 """What the reproduced sources do to a resized training picture (reproduction.md 1.9, 2.6, 3.2).
 
+The mirroring with which some of them begin is the policies' own stage.
+
 Each takes (image (h, w, 3) float32 0..255, draws (48,), seed (2,) int64) and returns an image of
 the same shape.
 """
@@ -9,11 +11,12 @@ from __future__ import annotations
 import tensorflow as tf
 
 from landmarks_tf.data import opencv, transforms
+from landmarks_tf.data.augment import noise
 from landmarks_tf.data.augment.crops import random_resized_crop
-from landmarks_tf.data.augment.randomness import between, flip, own_seed, whole_between
+from landmarks_tf.data.augment.randomness import between, own_seed, whole_between
 
-# The draws, each used once; 2 to 5 and 20 to 39 are those of the crops.
-_FLIP, _CHOICE = 0, 1
+# The draws, each used once; 0 is that of mirroring, 2 to 5 and 20 to 39 those of the crops.
+_CHOICE = 1
 # Brightness, contrast, saturation, hue; or whether to shift, whether to add noise, and the shift.
 _JITTER = slice(6, 10)
 _ORDER = slice(10, 14)
@@ -21,10 +24,10 @@ _AFFINE = slice(14, 19)
 _ZOOM_ALONG_Y = 19
 
 
-def flip_and_mild_jitter(image: tf.Tensor, draws: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Ours: flip, then brightness, contrast and saturation by factors of 0.75 to 1.25."""
+def mild_jitter(image: tf.Tensor, draws: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Ours: brightness, contrast and saturation by factors of 0.75 to 1.25."""
     factors = between(draws[_JITTER], 0.75, 1.25)
-    image = transforms.brightness(flip(image, draws[_FLIP]), factors[0])
+    image = transforms.brightness(image, factors[0])
     image = transforms.contrast(image, factors[1])
     return transforms.saturation(image, factors[2])
 
@@ -33,8 +36,8 @@ def flip_and_mild_jitter(image: tf.Tensor, draws: tf.Tensor, seed: tf.Tensor) ->
 
 
 def s1(image: tf.Tensor, draws: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Flip, HSV value -60..+61 (the odd end is the program's) with 0.8, noise with 0.5."""
-    image = _flip_and_shift(image, draws, transforms.value_shift, 0.8, -60, 61)
+    """HSV value -60..+61 (the odd end is the program's) with 0.8, noise with 0.5."""
+    image = _shift(image, draws, transforms.value_shift, 0.8, -60, 61)
     return _noise_in_half(image, draws, seed)
 
 
@@ -43,29 +46,24 @@ def s1_opencv(image: tf.Tensor, draws: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
 
     Where no shift is drawn the picture is not put through HSV at all.
     """
-
-    def value_shift(image, shift):
-        drawn = draws[_JITTER][0] < 0.8
-        return tf.cond(drawn, lambda: opencv.value_shift(image, shift), lambda: image)
-
-    return _noise_in_half(_flip_and_shift(image, draws, value_shift, 0.8, -60, 61), draws, seed)
+    image = _shift(image, draws, opencv.value_shift, 0.8, -60, 61)
+    return _noise_in_half(image, draws, seed)
 
 
 def s1_validation(image: tf.Tensor, draws: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """What S1's program puts its validation pictures through."""
-    return _flip_and_shift(image, draws, transforms.value_shift, 0.75, -40, 41)
+    return _shift(image, draws, transforms.value_shift, 0.75, -40, 41)
 
 
-def _flip_and_shift(image, draws, value_shift, share: float, low: int, high: int) -> tf.Tensor:
-    image = flip(image, draws[_FLIP])
+def _shift(image, draws, value_shift, share: float, low: int, high: int) -> tf.Tensor:
     shift = tf.cast(whole_between(draws[_JITTER][2], low, high), tf.float32)
-    return value_shift(image, tf.where(draws[_JITTER][0] < share, shift, 0.0))
+    drawn = draws[_JITTER][0] < share
+    return tf.cond(drawn, lambda: value_shift(image, shift), lambda: image)
 
 
 def _noise_in_half(image: tf.Tensor, draws: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     def noisy() -> tf.Tensor:
-        own = own_seed(seed, 1)
-        return image + tf.random.stateless_normal(tf.shape(image), own, stddev=5.0, alg="philox")
+        return image + noise.gaussian(tf.shape(image), own_seed(seed, 1), sigma=5.0)
 
     return tf.cond(draws[_JITTER][1] < 0.5, noisy, lambda: image)
 
@@ -74,8 +72,7 @@ def _noise_in_half(image: tf.Tensor, draws: tf.Tensor, seed: tf.Tensor) -> tf.Te
 
 
 def s2(image: tf.Tensor, draws: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Flip, then exactly one of crop, colour jitter and affine, torchvision's."""
-    image = flip(image, draws[_FLIP])
+    """Exactly one of crop, colour jitter and affine, torchvision's."""
     branches = [
         lambda: random_resized_crop(image, draws),
         lambda: _torchvision_jitter(image, draws),
