@@ -115,6 +115,10 @@ def test_settings_make_the_loss():
         loss, metrics, _ = networks.losses_of(recipe(*assignments), SIZES)
         assert type(loss) is losses.CenterLoss and loss.form == form and metrics == []
         assert type(loss.loss) is losses.ClassWeightedLoss
+        assert loss.classes_per_batch is None
+    balanced = ("data.sampling=class_balanced", "data.classes_per_batch=2")
+    loss, _, _ = networks.losses_of(recipe("loss.sample_rate=0.1", *balanced), SIZES)
+    assert loss.classes_per_batch == 2
     assert type(networks.losses_of(ARCFACE, SIZES)[0]) is losses.ClassWeightedLoss
     auxiliary = dataclasses.replace(
         recipe("loss.softmax=fused"), model=Model(head="cosine", auxiliary_weight=0.3)

@@ -19,7 +19,8 @@ from landmarks_tf.losses import (
     dynamic_margins,
 )
 from landmarks_tf.losses.center_loss import chunk_classes
-from tests import contracts
+from landmarks_tf.losses.sampled_classes import sample_classes
+from tests import center_heads, contracts
 
 CLASSES, SUBCENTERS, DIM = 12, 2, 6
 SIZES = np.arange(1, CLASSES + 1)
@@ -127,6 +128,32 @@ def test_sampled_training_learns_as_much_and_goes_on_as_it_was():
     assert whole > 0.9 and accuracy > whole - 0.03, (whole, accuracy)
 
 
+@pytest.mark.parametrize(
+    ("labels", "size"), [([5, 5, 9, 9, 5, 9], 3), ([0, 5, 9, 11, 9, 0], 3)], ids=["kept", "broken"]
+)
+def test_a_sample_with_room_for_the_classes_of_the_batch_alone(labels, size):
+    """A quarter of 12 classes; the batch is said to have 2, and has 2, or 4 and no room for one."""
+    labels = np.int32(labels)
+    _, rows, centers = center_heads.head(len(labels), CLASSES, 4)
+    head = ClassCenters(CLASSES, sample_rate=0.25, seed=3)
+    head.build(rows.shape)
+    head.centers.assign(centers)
+    arcface = ArcFaceLoss(center_heads.MARGIN, center_heads.SCALE)
+    loss = CenterLoss(arcface, classes_per_batch=2, reduction="none")
+    loss.follow(head)
+    again = keras.random.SeedGenerator(0)
+    again.state.assign(head.seed_generator.state)
+    head(rows, training=True)
+    found = np.asarray(loss(labels, rows))
+    classes = np.asarray(sample_classes(labels, CLASSES, size, again)[0])
+    has_room = np.isin(labels, classes)
+    assert has_room.all() == (len(set(labels.tolist())) == 2)
+    assert np.isnan(found).tolist() == (~has_room).tolist()
+    places = np.searchsorted(classes, labels[has_room])
+    expected = center_heads.expected(places, rows[has_room], centers[classes])
+    np.testing.assert_allclose(found[has_room], expected, rtol=2e-5, atol=1e-6)
+
+
 def test_evaluation_reads_all_classes():
     x, y = data()
     head = ClassCenters(CLASSES, sample_rate=0.5)
@@ -165,6 +192,7 @@ def test_refusals():
             "reads all cosines of a batch": lambda: CenterLoss(AdaCosLoss(adaptive=True)),
             "Received: loss='mse'": lambda: CenterLoss("mse"),
             "form='whole'": lambda: CenterLoss(ArcFaceLoss(), "whole"),
+            "classes_per_batch=0": lambda: CenterLoss(ArcFaceLoss(), classes_per_batch=0),
             "dtype='float16'": lambda: CenterLoss(ArcFaceLoss(), dtype="float16"),
         }
     )

@@ -41,11 +41,30 @@ def test_size(classes, rate, batch, size):
     assert sample_size(classes, rate, batch) == size
 
 
+@pytest.mark.parametrize(
+    ("batch", "bound", "size"), [(32, 8, 8), (None, 8, 8), (32, 40, 32), (32, 2, 3), (4, None, 4)]
+)
+def test_room_for_the_classes_that_a_batch_is_said_to_have(batch, bound, size):
+    """A tenth of the stock demo set's 32 landmarks, rounded, is 3."""
+    assert sample_size(32, 0.1, batch, bound) == size
+
+
+def test_classes_without_room_are_left_out_not_mistaken():
+    ids = np.int32([9, 2, 7, 2, 4])
+    for seed in range(5):
+        classes, places = sample_classes(ids, 10, 3, keras.random.SeedGenerator(seed))
+        classes, places = np.asarray(classes), np.asarray(places)
+        assert set(classes.tolist()) < set(ids.tolist()) and len(classes) == 3
+        found = classes[places] == ids
+        assert found.tolist() == np.isin(ids, classes).tolist()
+
+
 def test_refusals():
     contracts.check_refusals(
         {
             "(0, 1]. Received: 0": lambda: sample_size(10, 0, 2),
             "(0, 1]. Received: 1.5": lambda: sample_size(10, 1.5, 2),
             "batch of unknown size": lambda: sample_size(10, 0.5, None),
+            "classes_per_batch=0": lambda: sample_size(10, 0.5, 4, 0),
         }
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keras
 
-from experiments.config import Experiment, Loss
+from experiments.config import Data, Experiment, Loss
 from experiments.stages.margin_schedules import follow_steps
 from landmarks_tf.layers import CenterCosines, ClassCenters
 from landmarks_tf.losses import CenterLoss
@@ -13,8 +13,11 @@ from landmarks_tf.losses import CenterLoss
 SETTINGS = ("softmax", "sample_rate")
 
 
-def center_loss(settings: Loss, loss):
+def center_loss(settings: Loss, data: Data, loss):
     """The loss over class centres, where the recipe asks for it; else the loss itself.
+
+    A P x K batch has P classes, and so has each part of it that a device or a micro-batch has: the
+    plan draws them, and the batches' labels are compared with the plan's while they are read.
 
     Raises:
         ValueError: an unknown form, a rate that is no part, or a loss that needs all scores.
@@ -27,7 +30,12 @@ def center_loss(settings: Loss, loss):
             f"loss.sample_rate is the part of the classes that a step scores, in (0, 1]. "
             f"Received: loss.sample_rate={rate}."
         )
-    return CenterLoss(loss, settings.softmax or "fused")
+    balanced = data.sampling == "class_balanced"
+    return CenterLoss(
+        loss,
+        settings.softmax or "fused",
+        classes_per_batch=data.classes_per_batch if balanced else None,
+    )
 
 
 def head_options(recipe: Experiment) -> dict:

@@ -154,7 +154,8 @@ def losses_of(
             f"The {name} loss trains a {fits!r} head. Received: model.head={head!r}. Set "
             f"model.head={fits}."
         )
-    loss = large_heads.center_loss(experiment.loss, _loss(experiment.loss, class_sizes))
+    plain = _loss(experiment.loss, class_sizes)
+    loss = large_heads.center_loss(experiment.loss, experiment.data, plain)
     loss = mixed_loss(experiment, loss)
     if head in CLASSLESS_HEADS:
         _check_without_classes(experiment)

@@ -21,10 +21,10 @@ _CHUNK_SCORES = 2**20
 class CenterLoss(Float32Loss):
     """Another loss over cosines, of the unit rows of a network that ends with `ClassCenters`.
 
-    The values are those of the other loss over the cosines, the gradients too. "fused" keeps one
-    tensor of the scores' size, and makes two more for a moment; "streamed" holds none, and computes
-    the scores twice. Where the head samples, a training step scores a part of the classes (Partial
-    FC).
+    The values are those of the other loss over the cosines, the gradients too. "fused" holds one
+    tensor of the scores' size beside the centres' gradient, and two more before that is made;
+    "streamed" holds none, and computes the scores twice. Where the head samples, a training step
+    scores a part of the classes (Partial FC).
 
     A model that was loaded from a file has lost the head: give it `follow` before training on.
 
@@ -32,18 +32,29 @@ class CenterLoss(Float32Loss):
         loss: `ArcFaceLoss`, `CosFaceLoss`, `NormSoftmaxLoss`, `AdaCosLoss` (not adaptive), or one
             of them in a `ClassWeightedLoss`. Its own reduction is not used.
         form: one of `SOFTMAX_FORMS`.
+        classes_per_batch: so many different classes a batch has at most, such as P of P x K
+            batches: a sample then has room for these, and its rate counts on small class sets too.
+            None for as many as the batch has rows.
         name: the loss' name; that of `loss` if not given.
         **kwargs: `dtype` and `reduction`, as every loss here.
 
     Call: labels (B,) in [0, N), unit rows (B, D) -> one value per row, reduced by Keras. A label
-    out of range gives NaN.
+    out of range gives NaN, and so does a row whose class the sample has no room for because the
+    batch has more classes than `classes_per_batch`: never a loss among the wrong classes.
 
     Raises:
-        ValueError: another form, a loss that needs all scores at once, a dtype other than float32,
-            or (when called) no head.
+        ValueError: another form, fewer than one class a batch, a loss that needs all scores at
+            once, a dtype other than float32, or (when called) no head.
     """
 
-    def __init__(self, loss, form: str = "fused", name: str | None = None, **kwargs):
+    def __init__(
+        self,
+        loss,
+        form: str = "fused",
+        name: str | None = None,
+        classes_per_batch: int | None = None,
+        **kwargs,
+    ):
         plain = loss.loss if isinstance(loss, ClassWeightedLoss) else loss
         if not isinstance(plain, CrossEntropyLoss):
             raise ValueError(
@@ -55,9 +66,14 @@ class CenterLoss(Float32Loss):
             raise ValueError(
                 f"Expected a form among {', '.join(SOFTMAX_FORMS)}. Received: form={form!r}."
             )
+        if classes_per_batch is not None and classes_per_batch < 1:
+            raise ValueError(
+                f"A batch has at least 1 class. Received: classes_per_batch={classes_per_batch}."
+            )
         super().__init__(name=name or loss.name, **kwargs)
         self.loss = loss
         self.form = form
+        self.classes_per_batch = classes_per_batch
         self._plain = plain
         self._head = None
 
@@ -75,8 +91,11 @@ class CenterLoss(Float32Loss):
         ids, known = class_ids(y_true, head.num_classes)
         scale, change = self._plain.own_alone(ids, head.num_classes)
         if head.is_sampled:
-            size = sample_size(head.num_classes, head.sample_rate, y_pred.shape[0])
+            size = sample_size(
+                head.num_classes, head.sample_rate, y_pred.shape[0], self.classes_per_batch
+            )
             classes, places = sample_classes(ids, head.num_classes, size, head.seed_generator)
+            known = ops.logical_and(known, ops.take(classes, places) == ids)
             centers = _centers_of(classes, head)
         else:
             places, centers = ids, ops.convert_to_tensor(head.centers)
@@ -100,7 +119,12 @@ class CenterLoss(Float32Loss):
 
     def get_config(self):
         loss = keras.saving.serialize_keras_object(self.loss)
-        return {**super().get_config(), "loss": loss, "form": self.form}
+        return {
+            **super().get_config(),
+            "loss": loss,
+            "form": self.form,
+            "classes_per_batch": self.classes_per_batch,
+        }
 
     @classmethod
     def from_config(cls, config):
