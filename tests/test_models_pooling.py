@@ -73,7 +73,7 @@ def test_refusals():
             "gem:P with a number P of at least 1. Received: 'gem:three'": lambda: pool(
                 keras.Input((2, 2, 3)), "gem:three"
             ),
-            "must be at least 1. Received: p=0.5": lambda: pool(
+            "must be at least 1 and finite. Received: p=0.5": lambda: pool(
                 keras.Input((2, 2, 3)), "gem_fixed:0.5"
             ),
             "Received: 'avg:2'": lambda: pool(keras.Input((2, 2, 3)), "avg:2"),
