@@ -19,7 +19,8 @@ from experiments.training_stages import stage_recipes
 # float16 alone has no scaled loss: gradients are lost below 6e-8, and Adam's epsilon with them.
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16", "bfloat16", "float64")
 
-SPLITS = ("random", "per-class")
+# As `tfrecords_tools convert --validation-split` has them.
+SPLITS = ("random", "per-class", "one-per-class")
 
 # Stands for a length that only the pictures tell: longer than any warm-up.
 _UNKNOWN_STEPS = 2**31 - 1
@@ -73,6 +74,11 @@ def _check_split(data: Data) -> None:
         raise ValueError(
             f"data.validation_split is one of {', '.join(SPLITS)}. Received: "
             f"{data.validation_split!r}."
+        )
+    if data.validation_split == "one-per-class" and data.validation_fraction:
+        raise ValueError(
+            "data.validation_split=one-per-class takes one picture of each class: set "
+            f"data.validation_fraction to 0. Received: {data.validation_fraction}."
         )
     if data.min_images_per_class < 1:
         raise ValueError(

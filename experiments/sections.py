@@ -15,7 +15,8 @@ class Data:
             else all. Records are taken as they are.
         min_images_per_class: classes with fewer clean training pictures are left out.
         validation_fraction: part of the training pictures that is held out, in [0, 1).
-        validation_split: "random" by picture, or "per-class" as DELF does.
+        validation_split: "random" by picture, "per-class" as DELF does, or "one-per-class": one of
+            each class of at least four (hav4ik's), with a `validation_fraction` of 0.
         split_seed: seed of that split.
         expected_classes: how many classes the source trains on: `--show` counts parameters with
             it, and a full-size run that finds another number says so. None where none is stated.

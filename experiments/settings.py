@@ -147,9 +147,8 @@ def _parse(setting: str, text: str, kind):
         number = kind(text)
     except ValueError:
         number = math.nan
-    if isinstance(number, float) and not math.isfinite(
-        number
-    ):  # comparisons with NaN let pass what they should refuse
+    # Comparisons with NaN let pass what they should refuse.
+    if isinstance(number, float) and not math.isfinite(number):
         raise ValueError(
             f"{setting} expects {'a whole number' if kind is int else 'a finite number'}. "
             f"Received: {text!r}."

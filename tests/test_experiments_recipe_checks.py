@@ -7,9 +7,10 @@ import dataclasses
 import pytest
 
 from experiments import run
-from experiments.recipe_checks import PRECISIONS, check_recipe
+from experiments.recipe_checks import PRECISIONS, SPLITS, check_recipe
 from experiments.registry import EXPERIMENTS
 from experiments.settings import at_demo_size, with_setting, with_value
+from tfrecords_tools.options import VALIDATION_SPLITS
 
 BASE = with_value(at_demo_size(EXPERIMENTS["mobilenet_v2_arcface"]), "model.weights", None)
 IN_STAGES = "resnest269_stages"
@@ -60,7 +61,8 @@ def test_every_recipe_passes(name, size):
         ("data.train_set=all", r"one of clean, c2x, full, or none\. Received: 'all'"),
         ("data.validation_fraction=1", r"validation_fraction is a part in \[0, 1\)\. Rec.* 1\.0\."),
         ("data.validation_fraction=-0.1", r"Received: -0\.1\."),
-        ("data.validation_split=perclass", r"one of random, per-class\. Received: 'perclass'"),
+        ("data.validation_split=perclass", r"random, per-class, .* Received: 'perclass'"),
+        ("data.validation_split=one-per-class", r"one-per-class takes one .* Received: 0\.1\."),
         ("data.min_images_per_class=0", r"data.min_images_per_class is at least 1\. Received: 0"),
         ("data.batch_size=0", r"batch_size must be at least 1"),
         ("data.classes_per_batch=3", r"3 x 4 = 12, data.batch_size=32"),
@@ -103,6 +105,12 @@ def test_every_precision_is_one_of_keras(precision):
 
     check_recipe(changed(f"train.precision={precision}"))
     assert keras.dtype_policies.get(precision).name == precision
+
+
+def test_every_split_is_one_of_convert():
+    assert sorted(SPLITS) == sorted(VALIDATION_SPLITS)
+    for split in SPLITS:
+        check_recipe(changed("data.validation_fraction=0", f"data.validation_split={split}"))
 
 
 def test_sub_centres_belong_to_the_cosine_head():

@@ -6,7 +6,7 @@ numbers are drawn once: the 2**20 quantiles of the standard normal distribution 
 kurtosis 2.99994, the largest 4.901: a picture of whole grey levels does not tell them from
 unbounded ones. They lie in 256 rows of 4,096. A picture's noise is some of the rows, in an order
 drawn for it and cut off at a place drawn for it, so that within a picture of up to 2**20 values
-none comes twice, and two pictures share rows at most in other places.
+none comes twice. Two pictures share rows, but each seldom in the same place.
 """
 
 from __future__ import annotations
